@@ -1,0 +1,142 @@
+import type { JsonObject } from '../lib/json.ts';
+import type { EventOf } from '../stream/events.ts';
+import type { Message, ToolResultStatus } from '../stream/message.ts';
+import type { ApprovalRequest, PendingAction, Verdict } from '../stream/pending-action.ts';
+import type { RunSpec } from './run-spec.ts';
+
+/** The port between the heart and whatever runs an agent. */
+
+export type ToolEffects = 'read' | 'idempotent' | 'unsafe';
+
+/** Names one attempt: the checkpoint thread is (generation, fence), so a fenced driver writes where nobody reads. */
+export interface AttemptRef {
+  generationId: string;
+  fence: number;
+}
+
+/** What the latest checkpoint of a generation holds: this stands, everything else in the log is asked again. */
+export interface Standing {
+  /** False: no checkpoint, the run starts from the history. */
+  resumable: boolean;
+  /** Finished model calls, oldest first. `call` is the id on the first delta of the parts they made. */
+  calls: StandingCall[];
+  /** Finished tool calls. */
+  results: { toolCallId: string; status: ToolResultStatus; output: string }[];
+}
+
+export interface StandingCall {
+  call: string;
+  path?: string[];
+  reasoning: string;
+  text: string;
+  toolCalls: { toolCallId: string; name: string; args: JsonObject }[];
+}
+
+export interface ToolResult {
+  status: ToolResultStatus;
+  output: string;
+}
+
+/** The driver's ledger as tools see it (transitions T6 and T7). */
+export interface ToolLedger {
+  /**
+   * Called before the effect. `run`: recorded, go. `reuse`: an earlier attempt finished it, take this result.
+   * Rejects when this driver has lost its fence, or the outcome of an unsafe call is unknown: the tool must not run.
+   */
+  start(call: {
+    toolCallId: string;
+    name: string;
+    effects: ToolEffects;
+    args: JsonObject;
+  }): Promise<{ go: 'run' } | { go: 'reuse'; result: ToolResult }>;
+  /** Called after it, whatever became of the run meanwhile: a result is a fact. */
+  done(toolCallId: string, result: ToolResult): Promise<void>;
+}
+
+export interface RunRequest extends AttemptRef {
+  spec: RunSpec;
+  conversationId: string;
+  /** The branch that ends with the user's message, oldest first. */
+  history: Message[];
+  /** `continue`: go on from the checkpoint that `adopt` found, with the verdict if a pause was answered. */
+  entry:
+    | { kind: 'start' }
+    | { kind: 'continue'; answered?: { action: PendingAction; verdict: Verdict } };
+  /** Index of the next content part. */
+  nextPart: number;
+  ledger: ToolLedger;
+  signal: AbortSignal;
+  /** Aborts when the process wants to hand the run over: stop at the next step boundary with `handover`. */
+  drain: AbortSignal;
+}
+
+/** Token count of one model call; the driver adds up the total. */
+export interface ModelUsage {
+  call: EventOf<'usage'>['call'];
+  contextUsed: number;
+  contextMax: number | null;
+  path?: string[];
+}
+
+export type RunnerEvent =
+  | {
+      type: 'event';
+      body: EventOf<
+        | 'text_delta'
+        | 'reasoning_delta'
+        | 'tool_call'
+        | 'tool_args_delta'
+        | 'tool_ready'
+        | 'tool_result'
+        | 'agent'
+        | 'attachment'
+        | 'custom'
+      >;
+    }
+  | { type: 'usage'; usage: ModelUsage }
+  /** The run waits for a person; its checkpoint is durable. Always the last. */
+  | { type: 'pause'; pause: PauseRequest }
+  /** Stopped at a step boundary because `drain` was aborted; its checkpoint is durable. Always the last. */
+  | { type: 'handover' };
+
+export type PauseRequest =
+  | { kind: 'tool_approval'; requests: Omit<ApprovalRequest, 'argsHash'>[] }
+  | {
+      kind: 'ask_user_question';
+      questions: Extract<PendingAction, { kind: 'ask_user_question' }>['questions'];
+    };
+
+/** A failure with a code and a message that a user may read. Anything else a run throws is `AGENT_ERROR`. */
+export class RunError extends Error {
+  override name = 'RunError';
+  readonly code: string;
+  constructor(code: string, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}
+
+export interface AgentRunner {
+  /** Makes the newest checkpoint of the earlier fences the start of this fence's thread, and says what it holds. */
+  adopt(attempt: AttemptRef): Promise<Standing>;
+  /** Runs one segment. Ends (completed), yields a last `pause` or `handover`, or throws (failed, or the signal's reason). */
+  run(request: RunRequest): AsyncIterable<RunnerEvent>;
+  /** Deletes every checkpoint of the generation. Idempotent. */
+  prune(generationId: string): Promise<void>;
+}
+
+/** Agents by id. */
+export interface AgentCatalog {
+  /** The frozen spec of the agent (default agent where `agentId` is undefined); undefined: no such agent. */
+  freeze(request: {
+    agentId: string | undefined;
+    timezone: string | null;
+    files: RunSpec['files'];
+    metadata: RunSpec['metadata'];
+  }): RunSpec | undefined;
+}
+
+/** Makes the title of a conversation from its first turn. Never rejects for want of a model: falls back to the text. */
+export interface Titler {
+  title(text: string, signal: AbortSignal): Promise<string>;
+}

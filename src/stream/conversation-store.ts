@@ -1,0 +1,57 @@
+import type { Owner } from './job.ts';
+import type { Conversation, Message } from './message.ts';
+
+/** Port: conversations and their messages, the durable record that outlives logs. */
+
+export interface ConversationRecord extends Conversation {
+  owner: Owner;
+  /** Epoch ms after which a temporary conversation is deleted; null: kept. */
+  purgeAt: number | null;
+}
+
+export interface Page<T> {
+  items: T[];
+  /** Opaque; stays right when rows are inserted or vanish. Null on the last page. */
+  nextCursor: string | null;
+}
+
+export interface PageRequest {
+  limit: number;
+  /** As given by an earlier page; rejects with AppError INVALID_REQUEST if it is none. */
+  cursor: string | undefined;
+}
+
+export interface ConversationStore {
+  /** Creates it unless it exists (then nothing changes). False: it was deleted, and stays so. */
+  ensure(conversation: ConversationRecord): Promise<boolean>;
+  get(conversationId: string): Promise<ConversationRecord | undefined>;
+  /** Not temporary, newest `updatedAt` first. */
+  list(owner: Owner, page: PageRequest): Promise<Page<Conversation>>;
+  /**
+   * `generated` titles never overwrite one that is there; `user` ones always do. Returns the record after the write.
+   */
+  setTitle(
+    conversationId: string,
+    title: string,
+    by: 'generated' | 'user',
+  ): Promise<ConversationRecord | undefined>;
+  /** Raises `updatedAt` (ISO), never lowers it; and `purgeAt` where the conversation is temporary. */
+  touch(conversationId: string, updatedAt: string, purgeAt: number | null): Promise<void>;
+  /** Deletes it and its messages; leaves a tombstone so that a late writer can't bring it back. */
+  delete(conversationId: string): Promise<void>;
+  /** Conversations whose `purgeAt` is at or before `now`. */
+  purgeable(now: number, limit: number): Promise<string[]>;
+  /**
+   * Inserts or replaces a message. `fence` guards it: a write with a lower fence than the stored one changes nothing
+   * and returns `stale_fence`. `gone`: the conversation was deleted.
+   */
+  upsertMessage(message: Message, fence: number): Promise<'stored' | 'stale_fence' | 'gone'>;
+  message(conversationId: string, messageId: string): Promise<Message | undefined>;
+  /** Oldest first. */
+  messages(conversationId: string, page: PageRequest): Promise<Page<Message>>;
+  /** The newest message of a conversation, undefined if it has none. */
+  lastMessage(conversationId: string): Promise<Message | undefined>;
+  /** The branch from the first message to this one, oldest first; [] if there is no such message. */
+  branch(conversationId: string, leafMessageId: string): Promise<Message[]>;
+  ping(): Promise<void>;
+}

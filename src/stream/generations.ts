@@ -1,0 +1,111 @@
+import type { GenerationStatus, StreamState } from './events.ts';
+import type { JsonObject, Json } from '../lib/json.ts';
+import type { Owner } from './job.ts';
+import type { PendingAction, Verdict } from './pending-action.ts';
+
+/** What the outside may ask of the heart; `GenerationJobManager` is the implementation. Refusals are `AppError`s. */
+export interface Generations {
+  start(owner: Owner, request: StartRequest): Promise<Started>;
+  /** Section 4 of PROTOCOL.md. */
+  resume(owner: Owner, request: ResumeRequest): Promise<Resumed>;
+  abort(owner: Owner, target: Target): Promise<Aborted>;
+  status(owner: Owner, conversationId: string): Promise<ConversationStatus>;
+  active(owner: Owner): Promise<ActiveGeneration[]>;
+  subscribe(owner: Owner, streamId: string, from: ReadFrom): Promise<Subscribed>;
+  /** Stops what is live in the conversation, then deletes messages, records, logs and checkpoints. */
+  deleteConversation(owner: Owner, conversationId: string): Promise<void>;
+}
+
+export type Target = { generationId: string } | { conversationId: string };
+
+export interface StartRequest {
+  text: string;
+  conversationId?: string;
+  /** Client-made; also the idempotency key. */
+  messageId?: string;
+  /** From the `Idempotency-Key` header. */
+  idempotencyKey?: string;
+  parentMessageId?: string;
+  agentId?: string;
+  onBusy: 'reject' | 'enqueue' | 'interrupt';
+  temporary: boolean;
+  timezone?: string;
+  files: Json[];
+  metadata: JsonObject;
+  /** Hash of the body without `conversationId`: the same key with another one is a conflict. */
+  bodyHash: string;
+}
+
+export interface Started {
+  generationId: string;
+  streamId: string;
+  conversationId: string;
+  messageId: string;
+  responseMessageId: string;
+  status: 'started' | 'queued' | 'attached';
+}
+
+export type ResumeRequest = Target & { actionId: string } & Verdict;
+
+export interface Resumed {
+  generationId: string;
+  streamId: string;
+  conversationId: string;
+  status: 'resuming';
+  /** True: this verdict had been accepted before; answer 200 instead of 202. */
+  repeated: boolean;
+}
+
+export interface Aborted {
+  generationId: string | null;
+  status: GenerationStatus | null;
+  alreadyFinished: boolean;
+}
+
+export interface ConversationStatus {
+  conversationId: string;
+  active: boolean;
+  /** The live generation, else the last one; absent where there was none. */
+  generation?: {
+    generationId: string;
+    streamId: string;
+    status: GenerationStatus;
+    cursor: string;
+    startedAt: string;
+    pendingAction?: PendingAction;
+    state: StreamState;
+  };
+}
+
+export interface ActiveGeneration {
+  generationId: string;
+  conversationId: string;
+  status: GenerationStatus;
+  startedAt: string;
+}
+
+export interface ReadFrom {
+  /** Raw cursor of the client; undefined or empty: from the start. */
+  cursor: string | undefined;
+  /** One `sync` frame instead of the past. */
+  snapshot: boolean;
+}
+
+export type Subscribed =
+  /** The cursor names the last event of a finished stream: 204. */
+  { outcome: 'at_end' } | { outcome: 'open'; open(sink: FrameSink): Reader };
+
+/** Where frames go: a socket. `write` returns false when its buffer is full; then `Reader.drained` is due. */
+export interface FrameSink {
+  write(frames: Uint8Array): boolean;
+  /** The terminal event was written. */
+  end(): void;
+  /** The stream can't be continued here; the client must come back with its cursor. Never a clean end. */
+  destroy(): void;
+}
+
+export interface Reader {
+  drained(): void;
+  /** The client left. Idempotent. */
+  close(): void;
+}

@@ -1,0 +1,53 @@
+import type { FinishedJob, Job, Owner, QueuedJob } from './job.ts';
+
+/** Port: the records of generations. Every change of state is one compare-and-set here. */
+
+export type InsertResult =
+  | { outcome: 'inserted'; job: QueuedJob }
+  /** The idempotency key is taken: the job that has it. */
+  | { outcome: 'duplicate'; job: Job }
+  /** `lane: 'active'` was asked for, and this live job has it. */
+  | { outcome: 'busy'; job: Job }
+  /** The owner has as many jobs that use a slot as allowed. */
+  | { outcome: 'limit'; live: number };
+
+export type StoreResult =
+  | { outcome: 'stored' }
+  /** Somebody else wrote first; undefined: the record is gone. */
+  | { outcome: 'stale'; current: Job | undefined }
+  /** The write would make a second active live job in its conversation. */
+  | { outcome: 'lane_taken' };
+
+export interface JobStore {
+  /** The store's own clock, epoch ms: leases, expiries and retention are measured by it. */
+  now(): Promise<number>;
+  /** One atomic write. `duplicate` wins over `busy`, `busy` over `limit`. */
+  insert(job: QueuedJob, limits: { maxPerOwner: number }): Promise<InsertResult>;
+  get(generationId: string): Promise<Job | undefined>;
+  byIdempotencyKey(key: string): Promise<Job | undefined>;
+  /** Replaces the record if its version is still `expected`; `next.version` must be `expected + 1`. */
+  compareAndSet(next: Job, expected: number): Promise<StoreResult>;
+  /** Live jobs of a conversation, oldest first: the active one, then those that wait. */
+  liveOf(conversationId: string): Promise<Job[]>;
+  /** The newest job of a conversation, live or not. */
+  latestOf(conversationId: string): Promise<Job | undefined>;
+  /** Live jobs of an owner, oldest first, at most `limit`. */
+  liveByOwner(owner: Owner, limit: number): Promise<Job[]>;
+  /** Queued active jobs, longest queued first (`queuedAt`, then id). */
+  claimable(limit: number): Promise<QueuedJob[]>;
+  /** Place of a queued active job in that order, from 1; 0 where it is not queued. */
+  queuePosition(generationId: string): Promise<number>;
+  /**
+   * Jobs that time has made somebody's business: running or finalizing with a lease that ended at or before `now`;
+   * paused with an action that expired at or before `now`; waiting while their conversation has no active live job.
+   */
+  due(now: number, limit: number): Promise<Job[]>;
+  /** Finished jobs whose `finishedAt` is at or before `before` and whose log is not yet marked as dropped, oldest first. */
+  withLogOlderThan(before: number, limit: number): Promise<FinishedJob[]>;
+  /** Marks that the log of a finished job is gone. */
+  logDropped(generationId: string): Promise<void>;
+  /** Deletes every record of a conversation. */
+  deleteConversation(conversationId: string): Promise<void>;
+  /** Rejects if the store can't be used; for /readyz. */
+  ping(): Promise<void>;
+}

@@ -1,0 +1,113 @@
+import type { JsonObject } from '../lib/json.ts';
+import type { RunSpec } from '../agent/run-spec.ts';
+import type { ToolEffects, ToolResult } from '../agent/agent-runner.ts';
+import type { Outcome } from './events.ts';
+import type { PendingAction, Resolution } from './pending-action.ts';
+
+/** The record of a generation: the only truth about what it is (ARCHITECTURE.md decision 3). */
+
+export interface Owner {
+  tenantId: string;
+  userId: string;
+}
+
+/** A tool call that started (T6); with `result` once it is known (T7). */
+export interface LedgerEntry {
+  toolCallId: string;
+  name: string;
+  effects: ToolEffects;
+  args: JsonObject;
+  argsHash: string;
+  /** Executions so far; more than one only for read and idempotent tools, or by a person's retry. */
+  starts: number;
+  result: ToolResult | null;
+}
+
+export interface JobError {
+  code: string;
+  message: string;
+}
+
+interface JobBase {
+  generationId: string;
+  conversationId: string;
+  owner: Owner;
+  /** `<tenant>/<user>/<key>`, unique over all jobs. */
+  idempotencyKey: string;
+  /** Hash of the request body without `conversationId`, and that id where the first request gave one. */
+  request: { hash: string; conversationId: string | null };
+  /** What the user sent; the message row is derived from it. */
+  input: {
+    messageId: string;
+    parentMessageId: string | null;
+    text: string;
+    responseMessageId: string;
+    newConversation: boolean;
+    temporary: boolean;
+  };
+  spec: RunSpec;
+  /** `waiting`: behind another generation of its conversation. At most one live `active` job per conversation. */
+  lane: 'active' | 'waiting';
+  /** Rises at every claim, takeover, abort, expiry and supersede. 0: never claimed. */
+  fence: number;
+  /** Rises with every write of this record; compare-and-set is on it. */
+  version: number;
+  /** Recoveries so far: takeovers of a dead driver. Hand-overs do not count. */
+  attempts: number;
+  /** Pauses so far; the revision of the newest action. */
+  revision: number;
+  ledger: LedgerEntry[];
+  /** How earlier actions ended, oldest first. */
+  resolutions: Resolution[];
+  /** Epoch ms by the store's clock. */
+  createdAt: number;
+  startedAt: number | null;
+}
+
+/** Why a queued job waits, so that its next driver knows how to begin. */
+export type QueueReason = 'new' | 'resumed' | 'recovered' | 'handed_over';
+
+export interface Lease {
+  /** Replica that drives. */
+  driver: string;
+  /** Epoch ms by the store's clock. */
+  leaseUntil: number;
+}
+
+export type QueuedJob = JobBase & {
+  status: 'queued';
+  reason: QueueReason;
+  queuedAt: number;
+  /** The action whose verdict (the newest resolution) the next driver carries to the agent. */
+  answered: PendingAction | null;
+};
+export type RunningJob = JobBase & {
+  status: 'running';
+  lease: Lease;
+  entered: QueueReason;
+  answered: PendingAction | null;
+};
+export type PausedJob = JobBase & { status: 'paused'; action: PendingAction };
+export type FinalizingJob = JobBase & {
+  status: 'finalizing';
+  outcome: Outcome;
+  error: JobError | null;
+  lease: Lease;
+};
+export type FinishedJob = JobBase & {
+  status: 'finished';
+  outcome: Outcome;
+  error: JobError | null;
+  finishedAt: number;
+};
+export type Job = QueuedJob | RunningJob | PausedJob | FinalizingJob | FinishedJob;
+
+/** Not over yet: holds its conversation, or waits for it. */
+export function isLive(job: Job): boolean {
+  return job.status !== 'finished';
+}
+
+/** Counts against the user's limit: work, or work that is about to be done. A pause costs nothing. */
+export function usesSlot(job: Job): boolean {
+  return job.status === 'queued' || job.status === 'running';
+}
