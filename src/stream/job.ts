@@ -20,6 +20,8 @@ export interface LedgerEntry {
   argsHash: string;
   /** Executions so far; more than one only for read and idempotent tools, or by a person's retry. */
   starts: number;
+  /** Started, and nobody knows yet what became of it. */
+  open: boolean;
   result: ToolResult | null;
 }
 
@@ -87,7 +89,12 @@ export type RunningJob = JobBase & {
   entered: QueueReason;
   answered: PendingAction | null;
 };
-export type PausedJob = JobBase & { status: 'paused'; action: PendingAction };
+export type PausedJob = JobBase & {
+  status: 'paused';
+  action: PendingAction;
+  /** A recovery question came before the agent is known to have this earlier answer. */
+  answered: PendingAction | null;
+};
 export type FinalizingJob = JobBase & {
   status: 'finalizing';
   outcome: Outcome;
@@ -99,6 +106,8 @@ export type FinishedJob = JobBase & {
   outcome: Outcome;
   error: JobError | null;
   finishedAt: number;
+  /** Place of the terminal event: its cursor stays known when the log is gone. */
+  end: { fence: number; seq: number };
 };
 export type Job = QueuedJob | RunningJob | PausedJob | FinalizingJob | FinishedJob;
 

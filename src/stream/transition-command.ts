@@ -1,0 +1,77 @@
+import type { ToolResult } from '../agent/agent-runner.ts';
+import type { Job, JobError, LedgerEntry } from './job.ts';
+import type { PendingAction, Resolution, Verdict } from './pending-action.ts';
+
+/** Who acts, and until when what it takes is its own. Epoch ms by the store's clock. */
+export interface Actor {
+  driver: string;
+  now: number;
+  leaseTtl: number;
+}
+
+export type Command =
+  /** T1: a waiting turn gets its conversation. */
+  | { type: 'promote' }
+  /** T2 */
+  | { type: 'claim'; actor: Actor }
+  /** T3 */
+  | { type: 'heartbeat'; fence: number; actor: Actor }
+  /** T4: the checkpoint and the partial message are durable already. */
+  | { type: 'pause'; fence: number; action: PendingAction }
+  /** T5: who may decide and what is allowed was checked before. */
+  | { type: 'decide'; resolution: Resolution & { verdict: Verdict }; now: number }
+  /** T6 */
+  | { type: 'tool_start'; fence: number; entry: Omit<LedgerEntry, 'starts' | 'open' | 'result'> }
+  /** T7: not fenced, a result is a fact. */
+  | { type: 'tool_done'; toolCallId: string; result: ToolResult }
+  /** T8 */
+  | {
+      type: 'finish';
+      fence: number;
+      outcome: 'completed' | 'failed';
+      error: JobError | null;
+      actor: Actor;
+    }
+  /** T9 */
+  | { type: 'abort'; actor: Actor; by: string | null }
+  /** T10 */
+  | { type: 'supersede'; actor: Actor; by: string | null }
+  /** T11: `actionId` is the one that was read as stale. */
+  | { type: 'expire'; actionId: string; policy: 'fail' | 'reject'; actor: Actor }
+  /** T12: `actionId` and `expiresAt` serve a recovery question. */
+  | {
+      type: 'takeover';
+      actor: Actor;
+      maxAttempts: number;
+      actionId: string;
+      expiresAt: string | null;
+    }
+  /** T13 */
+  | { type: 'take_finalising'; actor: Actor }
+  /** T14 */
+  | { type: 'close'; fence: number; now: number; end: { fence: number; seq: number } }
+  /** T15 */
+  | { type: 'late_result'; now: number }
+  /** T16 */
+  | { type: 'hand_over'; fence: number; now: number };
+
+export type Refusal =
+  /** The job is not in a state that the command applies to. */
+  | 'wrong_status'
+  /** Another driver has it. */
+  | 'stale_fence'
+  /** The pending action is another one. */
+  | 'stale_action'
+  /** A lease or an expiry is not over yet. */
+  | 'not_due'
+  /** The verdict does not answer exactly what is asked. */
+  | 'not_answered'
+  /** An unsafe tool was started before and nobody knows its outcome. */
+  | 'outcome_unknown'
+  /** Its conversation is held by another generation. */
+  | 'waiting';
+
+export type TransitionResult =
+  { outcome: 'moved'; job: Job } | { outcome: 'refused'; reason: Refusal };
+
+export type CommandOf<T extends Command['type']> = Extract<Command, { type: T }>;
