@@ -1,0 +1,157 @@
+import { randomBytes } from 'node:crypto';
+import { contradictions } from './contradictions.ts';
+import { readEnv, variables } from './env.ts';
+import type { Env, Fault, RawEnv } from './env.ts';
+
+/** Who may come in. `anyHost`: dev mode also answers to Host names that are not loopback. */
+export type AuthConfig =
+  | { mode: 'dev'; anyHost: boolean }
+  | (JwtRules & { mode: 'jwt'; secret: string })
+  | (JwtRules & { mode: 'jwt'; jwksUrl: string });
+
+export interface JwtRules {
+  issuer: string | null;
+  audience: string | null;
+  sessionSecret: string | null;
+}
+
+export interface Config {
+  server: { port: number; host: string; trustProxy: boolean };
+  profile: 'embedded' | 'memory';
+  dataDir: string;
+  replicaId: string;
+  logLevel: Env['LOG_LEVEL'];
+  auth: AuthConfig;
+  allowedOrigins: readonly string[];
+  model: { name: string; title: string | null; stallTimeoutMs: number };
+  /** The providers' own environment names that are set. */
+  providers: Readonly<Record<string, string>>;
+  stream: {
+    heartbeatMs: number;
+    retentionMs: number;
+    flushWindowMs: number;
+    temporaryTtlMs: number;
+  };
+  limits: {
+    maxConcurrentRuns: number;
+    maxGenerationsPerUser: number;
+    maxStreamsPerUser: number;
+    bodyBytes: number;
+    textChars: number;
+    jsonDepth: number;
+    jsonKeys: number;
+  };
+  lease: { ttlMs: number; scanMs: number };
+  drainGraceMs: number;
+  approvals: { ttlMs: number; warnBeforeMs: number };
+  demoLedger: string | null;
+}
+
+/** Everything that is wrong with the environment, at once. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+  readonly faults: readonly Fault[];
+
+  constructor(faults: readonly Fault[]) {
+    const lines = faults.map((fault) => `  ${fault.name}: ${fault.text}`);
+    super(
+      `The configuration has ${faults.length} fault${faults.length === 1 ? '' : 's'}:\n${lines.join('\n')}`,
+    );
+    this.faults = faults;
+  }
+}
+
+function authOf(env: Env): AuthConfig {
+  const rules: JwtRules = {
+    issuer: env.JWT_ISSUER,
+    audience: env.JWT_AUDIENCE,
+    sessionSecret: env.SESSION_SECRET,
+  };
+  if (env.AUTH_MODE === 'jwt' && env.JWT_SECRET !== null) {
+    return { mode: 'jwt', secret: env.JWT_SECRET, ...rules };
+  }
+  if (env.AUTH_MODE === 'jwt' && env.JWKS_URL !== null) {
+    return { mode: 'jwt', jwksUrl: env.JWKS_URL, ...rules };
+  }
+  return { mode: 'dev', anyHost: env.ALLOW_DEV_AUTH_ON_NETWORK };
+}
+
+function providersOf(env: Env): Record<string, string> {
+  const names = [
+    'OPENAI_API_KEY',
+    'OPENAI_BASE_URL',
+    'ANTHROPIC_API_KEY',
+    'ANTHROPIC_BASE_URL',
+  ] as const;
+  return Object.fromEntries(
+    names.flatMap((name) => (env[name] === null ? [] : [[name, env[name]]])),
+  );
+}
+
+const HOUR = 3_600_000;
+
+function toConfig(env: Env): Config {
+  return {
+    server: { port: env.PORT, host: env.HOST, trustProxy: env.TRUST_PROXY },
+    profile: env.PROFILE === 'memory' ? 'memory' : 'embedded',
+    dataDir: env.DATA_DIR,
+    // A new name at each start: a lease that the dead process left must never look like our own.
+    replicaId: env.REPLICA_ID ?? `replica-${randomBytes(4).toString('hex')}`,
+    logLevel: env.LOG_LEVEL,
+    auth: authOf(env),
+    allowedOrigins: env.ALLOWED_ORIGINS ?? [],
+    model: { name: env.MODEL, title: env.TITLE_MODEL, stallTimeoutMs: env.MODEL_STALL_TIMEOUT },
+    providers: providersOf(env),
+    stream: {
+      heartbeatMs: env.HEARTBEAT_INTERVAL,
+      retentionMs: env.STREAM_RETENTION,
+      flushWindowMs: env.FLUSH_WINDOW,
+      temporaryTtlMs: env.TEMPORARY_TTL,
+    },
+    limits: {
+      maxConcurrentRuns: env.MAX_CONCURRENT_RUNS,
+      maxGenerationsPerUser: env.MAX_GENERATIONS_PER_USER,
+      maxStreamsPerUser: env.MAX_STREAMS_PER_USER,
+      bodyBytes: env.MAX_BODY_BYTES,
+      textChars: env.MAX_TEXT_CHARS,
+      jsonDepth: env.MAX_JSON_DEPTH,
+      jsonKeys: env.MAX_JSON_KEYS,
+    },
+    lease: { ttlMs: env.LEASE_TTL, scanMs: env.SCAN_INTERVAL },
+    drainGraceMs: env.DRAIN_GRACE,
+    approvals: {
+      ttlMs: env.APPROVAL_TTL,
+      warnBeforeMs: env.APPROVAL_WARN_BEFORE ?? Math.min(HOUR, Math.floor(env.APPROVAL_TTL / 4)),
+    },
+    demoLedger: env.DEMO_LEDGER,
+  };
+}
+
+function freeze<T extends object>(value: T): Readonly<T> {
+  for (const member of Object.values(value)) {
+    if (typeof member === 'object' && member !== null) freeze(member);
+  }
+  return Object.freeze(value);
+}
+
+/** The configuration of this process, frozen. Throws ConfigError with every fault. */
+export function loadConfig(raw: RawEnv): Readonly<Config> {
+  const { env, faults } = readEnv(raw);
+  const unreadable = new Set(faults.map((fault) => fault.name));
+  const all = [...faults, ...contradictions(env, unreadable)];
+  if (all.length > 0) throw new ConfigError(all);
+  return freeze(toConfig(env));
+}
+
+/** The README's table of variables, in Markdown as prettier writes it. */
+export function configTable(): string {
+  const rows = variables().map(({ name, fallback, about }) => [`\`${name}\``, fallback, about]);
+  const all = [['Variable', 'Default', 'What it does'], ...rows];
+  const widths = [0, 1, 2].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const line = (cells: string[], pad: string): string =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0, pad)).join(' | ')} |`;
+  const [head = [], ...body] = all;
+  return [line(head, ' '), line(['', '', ''], '-'), ...body.map((row) => line(row, ' '))].join(
+    '\n',
+  );
+}
