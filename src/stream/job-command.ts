@@ -1,0 +1,31 @@
+import type { Job } from './job.ts';
+import type { JobStore } from './job-store.ts';
+import { transition } from './transition.ts';
+import type { Command, Refusal } from './transition-command.ts';
+
+export type CommandResult =
+  | { outcome: 'moved'; job: Job }
+  /** `job`: what is there instead; undefined (with `gone`): nothing. */
+  | { outcome: 'refused'; reason: Refusal | 'gone'; job: Job | undefined };
+
+/** Somebody else's write makes ours try again; this many in a row is a defect. */
+const MAX_TRIES = 1_000;
+
+/** Carries a command out on the record that is really there: read, transition, compare-and-set, again if it was stale. */
+export async function carryOut(
+  jobs: Pick<JobStore, 'get' | 'compareAndSet'>,
+  generationId: string,
+  command: Command,
+): Promise<CommandResult> {
+  let job = await jobs.get(generationId);
+  for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
+    if (!job) return { outcome: 'refused', reason: 'gone', job: undefined };
+    const next = transition(job, command);
+    if (next.outcome === 'refused') return { ...next, job };
+    const written = await jobs.compareAndSet(next.job, job.version);
+    if (written.outcome === 'stored') return next;
+    if (written.outcome === 'lane_taken') return { outcome: 'refused', reason: 'waiting', job };
+    job = written.current;
+  }
+  throw new Error(`generation ${generationId}: ${MAX_TRIES} stale writes in a row`);
+}

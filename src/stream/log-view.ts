@@ -1,0 +1,147 @@
+import { CoalescedLog } from './coalesce.ts';
+import type { Position } from './cursor.ts';
+import type { LogEvent, StreamState } from './events.ts';
+import type { StoredEvent } from './event-transport.ts';
+import { MessageFold } from './fold.ts';
+import { frameOf, toStored } from './frame.ts';
+import { Slab, type Slice } from './slab.ts';
+
+/** Newest bytes of frames that a log keeps in memory; what is older is read from the store. */
+export const SLAB_WINDOW = 1024 * 1024;
+
+interface FencedFrom {
+  fence: number;
+  from: number;
+}
+
+/** Somebody who wants to know that the log went on. */
+export interface Follower {
+  pump(): void;
+  /** The log is gone. */
+  lost(): void;
+}
+
+/**
+ * One generation's log as this process sees it: the finished frames, the same coalesced for newcomers, and their fold.
+ * Fed by the local driver (deltas a little before they are durable) or by the tail of the store.
+ */
+export class LogView {
+  readonly generationId: string;
+  readonly followers = new Set<Follower>();
+  /** Rises when the log was read anew because something in it had been withdrawn. */
+  incarnation = 0;
+  /** Sequence up to which the store has it. */
+  durable = 0;
+  #slab = new Slab(SLAB_WINDOW);
+  #runs = new CoalescedLog();
+  #frames = new WeakMap<LogEvent, Uint8Array>();
+  #fold = new MessageFold();
+  #fences: FencedFrom[] = [];
+  #head = 0;
+  /** The state just before the terminal event, once that is there: what `sync` and `reset` show. */
+  #beforeDone: StreamState | undefined;
+
+  constructor(generationId: string) {
+    this.generationId = generationId;
+  }
+
+  get head(): Position {
+    return { fence: this.#fences.at(-1)?.fence ?? 0, seq: this.#head };
+  }
+
+  get closed(): boolean {
+    return this.#beforeDone !== undefined;
+  }
+
+  get fold(): MessageFold {
+    return this.#fold;
+  }
+
+  /** About what it holds, in bytes. */
+  get size(): number {
+    return this.#slab.size;
+  }
+
+  append(stored: StoredEvent, event: LogEvent): void {
+    if (stored.seq !== this.#head + 1) {
+      throw new Error(`log ${this.generationId}: ${stored.seq} after ${this.#head}`);
+    }
+    if (event.body.type === 'done') this.#beforeDone = this.#fold.state();
+    this.#fold.apply(event);
+    this.#runs.push(event);
+    this.#slab.append(frameOf(this.generationId, stored));
+    if (this.#fences.at(-1)?.fence !== event.fence) {
+      this.#fences.push({ fence: event.fence, from: event.seq });
+    }
+    this.#head = event.seq;
+  }
+
+  /** The store has it up to here. */
+  settled(durable: number): void {
+    this.durable = Math.max(this.durable, durable);
+    this.#slab.trim(this.durable);
+  }
+
+  /** Forgets everything; what follows is a new reading of the log. */
+  clear(): void {
+    this.incarnation += 1;
+    this.durable = 0;
+    this.#slab = new Slab(SLAB_WINDOW);
+    this.#runs = new CoalescedLog();
+    this.#frames = new WeakMap();
+    this.#fold = new MessageFold();
+    this.#fences = [];
+    this.#head = 0;
+    this.#beforeDone = undefined;
+  }
+
+  fenceAt(seq: number): number | undefined {
+    return this.#fences.findLast((range) => range.from <= seq)?.fence;
+  }
+
+  /** Is this position a prefix of the log? If not, what its holder has seen was withdrawn. */
+  contains({ fence, seq }: Position): boolean {
+    return seq >= 1 && seq <= this.#head && this.fenceAt(seq) === fence;
+  }
+
+  read(after: number, maxBytes: number): Slice | 'behind' | undefined {
+    return this.#slab.read(after, maxBytes);
+  }
+
+  /** The coalesced log from run `index` on, about `maxBytes` but at least one run; undefined: none left. */
+  readRuns(
+    index: number,
+    maxBytes: number,
+  ): { bytes: Uint8Array; next: number; at: Position } | undefined {
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    let next = index;
+    let at: Position | undefined;
+    for (let run = this.#runs.runs[next]; run && size < maxBytes; run = this.#runs.runs[next]) {
+      const bytes = this.#runFrame(run);
+      if (parts.length > 0 && size + bytes.length > maxBytes) break;
+      parts.push(bytes);
+      size += bytes.length;
+      next += 1;
+      at = { fence: run.fence, seq: run.seq };
+    }
+    return at && { bytes: Buffer.concat(parts), next, at };
+  }
+
+  #runFrame(run: LogEvent): Uint8Array {
+    const known = this.#frames.get(run);
+    if (known) return known;
+    const bytes = Buffer.from(frameOf(this.generationId, toStored(run)));
+    this.#frames.set(run, bytes);
+    return bytes;
+  }
+
+  /** The fold for a snapshot, which ends before the terminal event; and its place. */
+  snapshot(): { state: StreamState; upTo: Position } {
+    const seq = this.#beforeDone ? this.#head - 1 : this.#head;
+    return {
+      state: this.#beforeDone ?? this.#fold.state(),
+      upTo: { fence: this.fenceAt(seq) ?? 0, seq },
+    };
+  }
+}

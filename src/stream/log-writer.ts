@@ -1,0 +1,158 @@
+import type { Clock } from '../lib/clock.ts';
+import type { FlushTicker } from './flush-ticker.ts';
+import { isDelta, type EventBody, type LogEvent } from './events.ts';
+import type { AppendResult, EventTransport, StoredEvent } from './event-transport.ts';
+import { toStored } from './frame.ts';
+import type { LogHub } from './log-hub.ts';
+import type { LogView } from './log-view.ts';
+import type { StreamMetrics } from './metrics.ts';
+
+/** A flush is made at once when this much waits. */
+const FLUSH_BYTES = 64 * 1024;
+/** The driver waits when this much does. */
+const MAX_PENDING_BYTES = 1024 * 1024;
+
+export interface LogWriterDeps {
+  transport: EventTransport;
+  hub: LogHub;
+  clock: Clock;
+  ticker: FlushTicker;
+  metrics: StreamMetrics;
+}
+
+/** The driver may append no more: another one has the log. */
+export class FencedError extends Error {
+  override name = 'FencedError';
+}
+
+interface Pending {
+  stored: StoredEvent;
+  event: LogEvent;
+  shown: boolean;
+}
+
+/**
+ * The pen of a generation's driver. Deltas are shown to local readers at once and stored within one flush window;
+ * everything else is shown only once it is stored. One append at a time is under way, with all that gathered meanwhile.
+ */
+export class LogWriter {
+  readonly #view: LogView;
+  readonly #fence: number;
+  readonly #deps: LogWriterDeps;
+  #queue: Pending[] = [];
+  #queuedBytes = 0;
+  #flushing: Promise<void> | undefined;
+  #failure: Error | undefined;
+  #closed = false;
+  #head: number;
+  /** Events that wait for a flush hold back the deltas behind them. */
+  #hidden = 0;
+
+  constructor(place: { view: LogView; fence: number }, deps: LogWriterDeps) {
+    this.#view = place.view;
+    this.#fence = place.fence;
+    this.#head = place.view.head.seq;
+    this.#deps = deps;
+  }
+
+  /** Appends an event. Resolves when it is durable, for a delta at once (or when there is room for more). */
+  append(body: EventBody): Promise<void> | undefined {
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#closed) return undefined;
+    const at = new Date(this.#deps.clock.now()).toISOString();
+    this.#head += 1;
+    const event: LogEvent = { seq: this.#head, fence: this.#fence, at, body };
+    const stored = toStored(event);
+    const delta = isDelta(body.type);
+    const shown = delta && this.#hidden === 0;
+    if (shown) this.#show(stored, event);
+    else this.#hidden += 1;
+    this.#queue.push({ stored, event, shown });
+    this.#queuedBytes += stored.data.length;
+    if (!delta || this.#queuedBytes > MAX_PENDING_BYTES) return this.flush();
+    if (this.#queuedBytes > FLUSH_BYTES) void this.flush().catch(() => undefined);
+    else this.#deps.ticker.add(this);
+    return undefined;
+  }
+
+  /** Resolves when all that was appended so far is durable; rejects with FencedError, or the store's error. */
+  async flush(): Promise<void> {
+    const upTo = this.#head;
+    while (this.#queue.length > 0 && (this.#queue[0]?.stored.seq ?? Infinity) <= upTo) {
+      this.#flushing ??= this.#store().finally(() => {
+        this.#flushing = undefined;
+      });
+      await this.#flushing;
+    }
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Nothing can be appended any more; what was appended may still be flushed. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#deps.ticker.remove(this);
+  }
+
+  async #store(): Promise<void> {
+    const batch = this.#queue;
+    const [first] = batch;
+    if (!first) return;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#deps.ticker.remove(this);
+    try {
+      const began = this.#deps.clock.now();
+      const result = await this.#deps.transport.append({
+        generationId: this.#view.generationId,
+        fence: this.#fence,
+        expected: first.stored.seq - 1,
+        events: batch.map((pending) => pending.stored),
+        final: false,
+      });
+      this.#deps.metrics.appended(this.#deps.clock.now() - began, batch.length);
+      refuse(result);
+    } catch (error) {
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#queue = [];
+      this.close();
+      throw this.#failure;
+    }
+    this.#stored(batch);
+  }
+
+  #stored(batch: readonly Pending[]): void {
+    for (const { stored, event, shown } of batch) {
+      if (shown) continue;
+      this.#show(stored, event);
+      this.#hidden -= 1;
+    }
+    // Deltas that were held back by what has just become durable.
+    for (const pending of this.#queue) {
+      if (pending.shown || !isDelta(pending.event.body.type)) break;
+      this.#show(pending.stored, pending.event);
+      pending.shown = true;
+      this.#hidden -= 1;
+    }
+    this.#view.settled(batch.at(-1)?.stored.seq ?? 0);
+  }
+
+  #show(stored: StoredEvent, event: LogEvent): void {
+    this.#view.append(stored, event);
+    this.#deps.hub.announce(this.#view);
+  }
+}
+
+function refuse(result: AppendResult): void {
+  switch (result.outcome) {
+    case 'appended':
+      return;
+    case 'stale_fence':
+    case 'closed':
+    case 'missing':
+      throw new FencedError(`the log is no longer this driver's: ${result.outcome}`);
+    case 'out_of_sequence':
+      throw new FencedError('the log lost entries');
+    default:
+      result satisfies never;
+  }
+}

@@ -1,0 +1,94 @@
+import type { Standing, StandingCall } from '../agent/agent-runner.ts';
+import type { MessageFold } from './fold.ts';
+import type { MessagePart, ToolCallPart } from './message.ts';
+
+/** What is left of an answer after its driver died. */
+export interface Recovered {
+  content: MessagePart[];
+  /** Sequence up to which what readers have seen stands. */
+  keep: number;
+}
+
+/**
+ * Compares what readers have seen (the fold of the durable log) with what the agent will go on from (its newest
+ * checkpoint). Finished model calls and tool results stand, completed from the checkpoint where the log lost their
+ * last deltas; everything else is withdrawn, because the model will be asked for it again.
+ */
+export function whatStands(fold: MessageFold, standing: Standing, head: number): Recovered {
+  const content: MessagePart[] = [];
+  let keep = head;
+  const withdrawn = (index: number): void => {
+    keep = Math.min(keep, (fold.origin(index)?.since ?? 1) - 1);
+  };
+  if (!standing.resumable) {
+    fold.parts.forEach((_part, index) => withdrawn(index));
+    return { content, keep };
+  }
+  const calls = new Map(standing.calls.map((call) => [call.call, new Remaining(call)]));
+  const toolCalls = new Set(
+    standing.calls.flatMap((call) => call.toolCalls.map((it) => it.toolCallId)),
+  );
+  for (const [index, part] of fold.parts.entries()) {
+    const call = fold.origin(index)?.call;
+    const known =
+      part.type === 'tool_call'
+        ? toolCalls.has(part.toolCallId)
+        : part.type === 'attachment' || call === undefined || calls.has(call);
+    if (!known) {
+      withdrawn(index);
+      continue;
+    }
+    const copy = { ...part };
+    if (call !== undefined) calls.get(call)?.seen(copy);
+    content.push(copy);
+  }
+  for (const call of calls.values()) content.push(...call.missing(content));
+  return { content: content.map((part) => withResult(part, standing)), keep };
+}
+
+/** A finished model call, less what the log has of it. */
+class Remaining {
+  readonly #call: StandingCall;
+  readonly #last: { text?: MessagePart; reasoning?: MessagePart } = {};
+  readonly #lengths = { text: 0, reasoning: 0 };
+
+  constructor(call: StandingCall) {
+    this.#call = call;
+  }
+
+  seen(part: MessagePart): void {
+    if (part.type !== 'text' && part.type !== 'reasoning') return;
+    this.#last[part.type] = part;
+    this.#lengths[part.type] += part.text.length;
+  }
+
+  /** Completes the parts that are there, and makes those that are not. */
+  missing(content: readonly MessagePart[]): MessagePart[] {
+    const path = this.#call.path ? { path: this.#call.path } : {};
+    const made: MessagePart[] = [];
+    for (const type of ['reasoning', 'text'] as const) {
+      const rest = this.#call[type].slice(this.#lengths[type]);
+      const last = this.#last[type];
+      if (rest === '') continue;
+      if (last && 'text' in last) last.text += rest;
+      else made.push({ type, text: rest, ...path });
+    }
+    const have = new Set(content.map((part) => (part.type === 'tool_call' ? part.toolCallId : '')));
+    for (const { toolCallId, name, args } of this.#call.toolCalls) {
+      if (have.has(toolCallId)) continue;
+      made.push({ type: 'tool_call', toolCallId, name, args, status: 'ready', ...path });
+    }
+    return made;
+  }
+}
+
+function withResult(part: MessagePart, standing: Standing): MessagePart {
+  if (part.type !== 'tool_call') return part;
+  const proposed = standing.calls
+    .flatMap((call) => call.toolCalls)
+    .find((call) => call.toolCallId === part.toolCallId);
+  const result = standing.results.find((it) => it.toolCallId === part.toolCallId);
+  const { output: _output, ...rest } = part;
+  const open: ToolCallPart = { ...rest, args: proposed?.args ?? part.args, status: 'ready' };
+  return result ? { ...open, status: result.status, output: result.output } : open;
+}
