@@ -92,7 +92,6 @@ export function createSqliteCheckpoints(deps: SqliteCheckpointsDeps): Checkpoint
       return fences.length > 0 ? Math.max(...fences) : undefined;
     },
     async fork(fromFence, attempt) {
-      if (deleted.has(attempt.generationId)) return;
       fork.immediate({ generationId: attempt.generationId, fence: fromFence }, attempt);
     },
     async deleteGeneration(generationId) {
