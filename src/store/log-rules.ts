@@ -1,0 +1,77 @@
+import type {
+  AppendRequest,
+  AppendResult,
+  LogInfo,
+  StoredEvent,
+} from '../stream/event-transport.ts';
+
+/** What every log must answer, whatever engine keeps it. Pure: the engine makes it atomic. */
+
+export interface Judgement {
+  result: AppendResult;
+  /** The log after the call; the same object where nothing changed. */
+  next: LogInfo | undefined;
+}
+
+export const EMPTY_LOG: LogInfo = { head: 0, first: 1, fence: 0, closed: false };
+
+/**
+ * The order of the checks is part of the port. A newer fence is kept even where the append itself is refused: it
+ * proves that the older drivers are replaced.
+ */
+export function judgeAppend(log: LogInfo | undefined, request: AppendRequest): Judgement {
+  if (!log) return { result: { outcome: 'missing' }, next: undefined };
+  const { head, fence } = log;
+  if (request.fence < fence) return { result: { outcome: 'stale_fence', fence }, next: log };
+  const raised = request.fence > fence ? { ...log, fence: request.fence } : log;
+  if (log.closed) return { result: { outcome: 'closed', head }, next: raised };
+  if (request.expected !== head) {
+    return { result: { outcome: 'out_of_sequence', head }, next: raised };
+  }
+  const next = { ...raised, head: head + request.events.length, closed: request.final };
+  return { result: { outcome: 'appended', head: next.head }, next };
+}
+
+/** Throws where the caller broke the port: such events would make a hole that no reader could get over. */
+export function assertAppendable({ generationId, fence, expected, events }: AppendRequest): void {
+  if (events.length === 0) throw new Error(`append without events to ${generationId}`);
+  events.forEach((event, index) => {
+    if (event.seq !== expected + index + 1) {
+      throw new Error(`append to ${generationId}: event ${event.seq} is out of sequence`);
+    }
+    if (event.fence !== fence) throw new Error(`append to ${generationId}: event of another fence`);
+  });
+}
+
+/** The log with what `trim` asks for taken away; the same object if that is nothing. */
+export function trimmed(log: LogInfo, upTo: number): LogInfo {
+  const first = Math.min(upTo, log.head) + 1;
+  return first > log.first ? { ...log, first } : log;
+}
+
+/** Collects events for one `read`: always at least one, then as long as both bounds hold. */
+export class ReadBudget {
+  readonly events: StoredEvent[] = [];
+  #limit: number;
+  #bytes: number;
+
+  constructor(bounds: { limit: number; maxBytes: number }) {
+    this.#limit = Math.max(1, bounds.limit);
+    this.#bytes = bounds.maxBytes;
+  }
+
+  /** False: the event was not taken, nor may any after it be. */
+  take(event: StoredEvent): boolean {
+    const size = Buffer.byteLength(event.data);
+    if (this.#limit === 0 || (this.events.length > 0 && size > this.#bytes)) return false;
+    this.events.push(event);
+    this.#limit -= 1;
+    this.#bytes -= size;
+    return true;
+  }
+
+  /** How many more events fit at most. */
+  get left(): number {
+    return this.#limit;
+  }
+}

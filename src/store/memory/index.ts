@@ -1,0 +1,2 @@
+export { createMemoryEventTransport } from './event-transport.ts';
+export { createMemoryJobStore } from './job-store.ts';

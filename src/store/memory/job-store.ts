@@ -1,0 +1,159 @@
+import type { Clock } from '../../lib/clock.ts';
+import {
+  isLive,
+  usesSlot,
+  type FinishedJob,
+  type Job,
+  type Owner,
+  type QueuedJob,
+} from '../../stream/job.ts';
+import type { JobStore } from '../../stream/job-store.ts';
+
+interface Entry {
+  job: Job;
+  logDropped: boolean;
+}
+
+/** What is kept and what is handed out share nothing, as with any store that keeps text. */
+function copy<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value));
+}
+
+const isClaimable = (job: Job): job is QueuedJob =>
+  job.status === 'queued' && job.lane === 'active';
+const isWaiting = (job: Job): job is QueuedJob => job.status === 'queued' && job.lane === 'waiting';
+const isActive = (job: Job): boolean => isLive(job) && job.lane === 'active';
+
+function sameOwner(a: Owner, b: Owner): boolean {
+  return a.tenantId === b.tenantId && a.userId === b.userId;
+}
+
+/** When time makes the job somebody's business by itself; undefined: never. */
+function dueAt(job: Job): number | undefined {
+  if (job.status === 'running' || job.status === 'finalizing') return job.lease.leaseUntil;
+  if (job.status !== 'paused' || job.action.expiresAt === null) return undefined;
+  return Date.parse(job.action.expiresAt);
+}
+
+function byQueue(a: QueuedJob, b: QueuedJob): number {
+  return a.queuedAt - b.queuedAt || (a.generationId < b.generationId ? -1 : 1);
+}
+
+/**
+ * Records in this process only, for tests and simulations: it scans, so it is not meant for many. Each method does its
+ * work before it first yields, which makes it atomic.
+ */
+export function createMemoryJobStore({ clock }: { clock: Clock }): JobStore {
+  /** In order of insertion: oldest first. */
+  const entries = new Map<string, Entry>();
+
+  function all(matches: (job: Job) => boolean): Job[] {
+    return [...entries.values()].map(({ job }) => job).filter(matches);
+  }
+
+  function activeOf(conversationId: string): Job | undefined {
+    return all((job) => job.conversationId === conversationId && isActive(job))[0];
+  }
+
+  function claimable(): QueuedJob[] {
+    return all(() => true)
+      .filter(isClaimable)
+      .toSorted(byQueue);
+  }
+
+  return {
+    async now() {
+      return clock.now();
+    },
+
+    async insert(job, { maxPerOwner }) {
+      const duplicate = all((other) => other.idempotencyKey === job.idempotencyKey)[0];
+      if (duplicate) return { outcome: 'duplicate', job: copy(duplicate) };
+      const active = job.lane === 'active' ? activeOf(job.conversationId) : undefined;
+      if (active) return { outcome: 'busy', job: copy(active) };
+      const live = all((other) => sameOwner(other.owner, job.owner) && usesSlot(other)).length;
+      if (live >= maxPerOwner) return { outcome: 'limit', live };
+      if (entries.has(job.generationId)) throw new Error(`${job.generationId} was used before`);
+      entries.set(job.generationId, { job: copy(job), logDropped: false });
+      return { outcome: 'inserted', job: copy(job) };
+    },
+
+    async get(generationId) {
+      const entry = entries.get(generationId);
+      return entry && copy(entry.job);
+    },
+
+    async byIdempotencyKey(key) {
+      const job = all((other) => other.idempotencyKey === key)[0];
+      return job && copy(job);
+    },
+
+    async compareAndSet(next, expected) {
+      if (next.version !== expected + 1) throw new Error('the version must rise by one');
+      const entry = entries.get(next.generationId);
+      if (entry?.job.version !== expected) {
+        return { outcome: 'stale', current: entry && copy(entry.job) };
+      }
+      const active = isActive(next) ? activeOf(next.conversationId) : undefined;
+      if (active && active.generationId !== next.generationId) return { outcome: 'lane_taken' };
+      entry.job = copy(next);
+      return { outcome: 'stored' };
+    },
+
+    async liveOf(conversationId) {
+      const live = all((job) => job.conversationId === conversationId && isLive(job));
+      return copy([...live.filter(isActive), ...live.filter((job) => !isActive(job))]);
+    },
+
+    async latestOf(conversationId) {
+      const newest = all((job) => job.conversationId === conversationId).at(-1);
+      return newest && copy(newest);
+    },
+
+    async liveByOwner(owner, limit) {
+      const live = all((job) => sameOwner(job.owner, owner) && isLive(job));
+      return copy(live.slice(0, limit));
+    },
+
+    async claimable(limit) {
+      return copy(claimable().slice(0, limit));
+    },
+
+    async queuePosition(generationId) {
+      return claimable().findIndex((job) => job.generationId === generationId) + 1;
+    },
+
+    async due(now, limit) {
+      const due = all(() => true)
+        .map((job) => {
+          const orphan = isWaiting(job) && !activeOf(job.conversationId);
+          return { job, since: orphan ? job.queuedAt : (dueAt(job) ?? Infinity), orphan };
+        })
+        .filter(({ since, orphan }) => orphan || since <= now)
+        .toSorted((a, b) => a.since - b.since);
+      return copy(due.slice(0, limit).map(({ job }) => job));
+    },
+
+    async withLogOlderThan(before, limit) {
+      const finished = [...entries.values()]
+        .filter(({ logDropped }) => !logDropped)
+        .map(({ job }) => job)
+        .filter((job): job is FinishedJob => job.status === 'finished' && job.finishedAt <= before)
+        .toSorted((a, b) => a.finishedAt - b.finishedAt);
+      return copy(finished.slice(0, limit));
+    },
+
+    async logDropped(generationId) {
+      const entry = entries.get(generationId);
+      if (entry?.job.status === 'finished') entry.logDropped = true;
+    },
+
+    async deleteConversation(conversationId) {
+      for (const job of all((job) => job.conversationId === conversationId)) {
+        entries.delete(job.generationId);
+      }
+    },
+
+    async ping() {},
+  };
+}

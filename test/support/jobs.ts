@@ -1,0 +1,134 @@
+import type {
+  FinalizingJob,
+  FinishedJob,
+  Job,
+  PausedJob,
+  QueuedJob,
+  RunningJob,
+} from '../../src/stream/job.ts';
+import type { PendingAction } from '../../src/stream/pending-action.ts';
+import { EPOCH } from './fake-clock.ts';
+
+/** Records as a test needs them. Each builder takes what matters to the test and makes the rest up. */
+
+let made = 0;
+
+/** A new, active, queued job of `tenant/user` in a conversation of its own. */
+export function aQueuedJob(overrides: Partial<QueuedJob> = {}): QueuedJob {
+  made += 1;
+  const generationId = overrides.generationId ?? `gen_${String(made).padStart(6, '0')}`;
+  const messageId = `msg_${made}`;
+  return {
+    generationId,
+    conversationId: `conv_${made}`,
+    owner: { tenantId: 'tenant', userId: 'user' },
+    idempotencyKey: `tenant/user/${messageId}`,
+    request: { hash: 'hash', conversationId: null },
+    input: {
+      messageId,
+      parentMessageId: null,
+      text: 'hello',
+      responseMessageId: `reply_${made}`,
+      newConversation: true,
+      temporary: false,
+    },
+    spec: {
+      agentId: 'demo',
+      model: 'demo',
+      fingerprint: 'fingerprint',
+      parameters: {},
+      maxSteps: 10,
+      timezone: null,
+      files: [],
+      metadata: {},
+    },
+    lane: 'active',
+    fence: 0,
+    version: 1,
+    attempts: 0,
+    revision: 0,
+    ledger: [],
+    resolutions: [],
+    createdAt: EPOCH,
+    startedAt: null,
+    status: 'queued',
+    reason: 'new',
+    queuedAt: EPOCH,
+    answered: null,
+    ...overrides,
+  };
+}
+
+/** The next version of `job`, running under a lease. */
+export function running(job: Job, leaseUntil = EPOCH + 20_000): RunningJob {
+  const { base, next } = step(job);
+  const lease = { driver: 'driver', leaseUntil };
+  return { ...base, ...next, status: 'running', lease, entered: 'new', answered: null };
+}
+
+/** The next version of `job`, waiting for one approval. */
+export function paused(job: Job, expiresAt: number | null = null): PausedJob {
+  const { base, next } = step(job);
+  const action: PendingAction = {
+    kind: 'tool_approval',
+    actionId: `act_${job.generationId}`,
+    revision: job.revision + 1,
+    generationId: job.generationId,
+    conversationId: job.conversationId,
+    createdAt: new Date(EPOCH).toISOString(),
+    expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+    requests: [
+      {
+        toolCallId: 'call_1',
+        name: 'send_email',
+        args: { to: 'ann@example.com' },
+        argsHash: 'hash',
+        allowedDecisions: ['approve', 'reject'],
+      },
+    ],
+  };
+  return { ...base, ...next, status: 'paused', action, answered: null, revision: action.revision };
+}
+
+/** The next version of `job`, ended as completed and not yet announced. */
+export function finalizing(job: Job, leaseUntil = EPOCH + 20_000): FinalizingJob {
+  const { base, next } = step(job);
+  const lease = { driver: 'driver', leaseUntil };
+  return { ...base, ...next, status: 'finalizing', outcome: 'completed', error: null, lease };
+}
+
+/** The next version of `job`, over. */
+export function finished(job: Job, finishedAt = EPOCH): FinishedJob {
+  const { base, next } = step(job);
+  const end = { fence: next.fence, seq: 2 };
+  return {
+    ...base,
+    ...next,
+    status: 'finished',
+    outcome: 'completed',
+    error: null,
+    finishedAt,
+    end,
+  };
+}
+
+/** The next version of `job`, in the queue again at `queuedAt`. */
+export function requeued(job: Job, queuedAt: number): QueuedJob {
+  const { base, next } = step(job);
+  return { ...base, ...next, status: 'queued', reason: 'recovered', queuedAt, answered: null };
+}
+
+type Base = Omit<QueuedJob, 'status' | 'reason' | 'queuedAt' | 'answered'>;
+
+/** What every state keeps, and what every write moves on. */
+function step(job: Job): { base: Base; next: { version: number; fence: number } } {
+  const { generationId, conversationId, owner, idempotencyKey, request, input, spec } = job;
+  const { lane, fence, version, attempts, revision, ledger, resolutions } = job;
+  const { createdAt, startedAt } = job;
+  const identity = { generationId, conversationId, owner, idempotencyKey, request, input, spec };
+  const counts = { lane, fence, version, attempts, revision, ledger, resolutions };
+  return {
+    base: { ...identity, ...counts, createdAt, startedAt },
+    next: { version: version + 1, fence: fence + 1 },
+  };
+}
