@@ -45,7 +45,8 @@ export interface Started {
   status: 'started' | 'queued' | 'attached';
 }
 
-export type ResumeRequest = Target & { actionId: string } & Verdict;
+/** `answer` is the short form where the action asks one question; only the action knows that question's id. */
+export type ResumeRequest = Target & { actionId: string } & (Verdict | { answer: string });
 
 export interface Resumed {
   generationId: string;

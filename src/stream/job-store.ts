@@ -46,6 +46,8 @@ export interface JobStore {
   withLogOlderThan(before: number, limit: number): Promise<FinishedJob[]>;
   /** Marks that the log of a finished job is gone. */
   logDropped(generationId: string): Promise<void>;
+  /** Every job of a conversation, oldest first. */
+  allOf(conversationId: string): Promise<Job[]>;
   /** Deletes every record of a conversation. */
   deleteConversation(conversationId: string): Promise<void>;
   /** Rejects if the store can't be used; for /readyz. */

@@ -1,0 +1,136 @@
+import { AppError, notFound } from '../errors.ts';
+import type { AgentRunner } from '../agent/agent-runner.ts';
+import type { ConversationStore } from './conversation-store.ts';
+import type { EventTransport } from './event-transport.ts';
+import type {
+  Aborted,
+  ActiveGeneration,
+  ConversationStatus,
+  Generations,
+  ReadFrom,
+  Resumed,
+  ResumeRequest,
+  Started,
+  StartRequest,
+  Subscribed,
+  Target,
+} from './generations.ts';
+import type { Job, Owner } from './job.ts';
+import type { JobStore } from './job-store.ts';
+import type { LogHub } from './log-hub.ts';
+import type { Look } from './look.ts';
+import { publicStatus, sameOwner } from './owned.ts';
+import type { Starter } from './starter.ts';
+import type { Stopper } from './stopper.ts';
+import type { Subscriber } from './subscriber.ts';
+
+export interface ManagerDeps {
+  jobs: JobStore;
+  transport: EventTransport;
+  conversations: ConversationStore;
+  runner: Pick<AgentRunner, 'prune'>;
+  hub: LogHub;
+  starter: Starter;
+  stopper: Stopper;
+  subscriber: Subscriber;
+  look: Look;
+  isDraining(): boolean;
+}
+
+/** The heart's face to the outside: checks whose it is, and hands on. */
+export class GenerationJobManager implements Generations {
+  readonly #deps: ManagerDeps;
+
+  constructor(deps: ManagerDeps) {
+    this.#deps = deps;
+  }
+
+  async start(owner: Owner, request: StartRequest): Promise<Started> {
+    if (this.#deps.isDraining()) {
+      throw new AppError('UNAVAILABLE', 'This server is shutting down.', {
+        headers: { 'Retry-After': '1' },
+      });
+    }
+    return this.#deps.starter.start(owner, request);
+  }
+
+  async resume(owner: Owner, request: ResumeRequest): Promise<Resumed> {
+    const job = await this.#target(owner, request);
+    if (job?.status === 'paused' && job.action.actionId !== request.actionId) {
+      throw new AppError('STALE_ACTION', 'Another action is pending.', {
+        details: { actionId: job.action.actionId },
+      });
+    }
+    throw new AppError('NO_PENDING_ACTION', 'Nothing waits for an answer.');
+  }
+
+  async abort(owner: Owner, target: Target): Promise<Aborted> {
+    const job = await this.#target(owner, target);
+    if (!job) return { generationId: null, status: null, alreadyFinished: true };
+    if ('generationId' in target) {
+      const { moved, job: ended } = await this.#deps.stopper.stop(job.generationId, {
+        type: 'abort',
+        by: owner.userId,
+      });
+      return aborted(ended ?? job, moved);
+    }
+    const ended = await this.#deps.stopper.stopAll(job.conversationId, owner.userId);
+    const first = ended.find((it) => it.moved);
+    return aborted(first?.job ?? job, first !== undefined);
+  }
+
+  status(owner: Owner, conversationId: string): Promise<ConversationStatus> {
+    return this.#deps.look.status(owner, conversationId);
+  }
+
+  active(owner: Owner): Promise<ActiveGeneration[]> {
+    return this.#deps.look.active(owner);
+  }
+
+  async subscribe(owner: Owner, streamId: string, from: ReadFrom): Promise<Subscribed> {
+    const job = await this.#deps.jobs.get(streamId);
+    if (!job || !sameOwner(job.owner, owner)) throw notFound('stream');
+    return this.#deps.subscriber.subscribe(job, from);
+  }
+
+  async deleteConversation(owner: Owner, conversationId: string): Promise<void> {
+    const { conversations } = this.#deps;
+    const known = await conversations.get(conversationId);
+    if (!known || !sameOwner(known.owner, owner)) throw notFound('conversation');
+    await this.eraseConversation(conversationId, owner.userId);
+  }
+
+  /** What is live is stopped before and after the tombstone: a turn that slipped in between finds its conversation gone. */
+  async eraseConversation(conversationId: string, by: string): Promise<void> {
+    const { jobs, conversations, transport, hub, runner, stopper } = this.#deps;
+    await stopper.stopAll(conversationId, by);
+    await conversations.delete(conversationId);
+    await stopper.stopAll(conversationId, by);
+    for (const { generationId } of await jobs.allOf(conversationId)) {
+      await transport.drop(generationId);
+      hub.forget(generationId);
+      await runner.prune(generationId);
+    }
+    await jobs.deleteConversation(conversationId);
+  }
+
+  /** The generation that is meant; of a conversation the live one, else the last, else undefined. */
+  async #target(owner: Owner, target: Target): Promise<Job | undefined> {
+    const { jobs, conversations } = this.#deps;
+    if ('generationId' in target) {
+      const job = await jobs.get(target.generationId);
+      if (!job || !sameOwner(job.owner, owner)) throw notFound('generation');
+      return job;
+    }
+    const known = await conversations.get(target.conversationId);
+    if (!known || !sameOwner(known.owner, owner)) throw notFound('conversation');
+    const live = await jobs.liveOf(target.conversationId);
+    return (
+      live.find((job) => job.lane === 'active') ?? live[0] ?? jobs.latestOf(target.conversationId)
+    );
+  }
+}
+
+function aborted(job: Job, moved: boolean): Aborted {
+  return { generationId: job.generationId, status: publicStatus(job), alreadyFinished: !moved };
+}

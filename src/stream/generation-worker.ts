@@ -1,0 +1,284 @@
+import type { AgentRunner, RunnerEvent, RunRequest } from '../agent/agent-runner.ts';
+import { RunError } from '../agent/agent-runner.ts';
+import { delay, type Clock } from '../lib/clock.ts';
+import { hashOf } from '../lib/json.ts';
+import type { Log } from '../lib/log.ts';
+import type { ConversationStore } from './conversation-store.ts';
+import type { EventBody } from './events.ts';
+import type { EventTransport } from './event-transport.ts';
+import type { Finaliser } from './finaliser.ts';
+import type { FlushTicker } from './flush-ticker.ts';
+import type { MessageFold } from './fold.ts';
+import { carryOut } from './job-command.ts';
+import type { JobError, RunningJob } from './job.ts';
+import type { JobStore } from './job-store.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import type { LogHub } from './log-hub.ts';
+import type { LogView } from './log-view.ts';
+import { FencedError, LogWriter } from './log-writer.ts';
+import type { Message } from './message.ts';
+import type { StreamMetrics } from './metrics.ts';
+import type { Opening } from './opening.ts';
+import { whatStands } from './recovery.ts';
+import { createRunLedger } from './run-ledger.ts';
+import type { Titles } from './titles.ts';
+import { addUsage } from './usage.ts';
+
+/** How long the terminal event waits for the title of a first turn. */
+const TITLE_PATIENCE = 3_000;
+
+export interface WorkerDeps {
+  jobs: JobStore;
+  transport: EventTransport;
+  conversations: ConversationStore;
+  runner: AgentRunner;
+  hub: LogHub;
+  opening: Opening;
+  finaliser: Finaliser;
+  titles: Titles;
+  ticker: FlushTicker;
+  clock: Clock;
+  metrics: StreamMetrics;
+  log: Log;
+  driver: string;
+  leaseTtl: number;
+}
+
+/** Why a worker stopped before its run ended. */
+class Halted extends Error {
+  override name = 'Halted';
+}
+
+interface Pen {
+  view: LogView;
+  writer: LogWriter;
+}
+
+type Ending =
+  | { how: 'completed' }
+  | { how: 'failed'; error: JobError }
+  | { how: 'handover' }
+  /** Not ours any more, or stopped on purpose: somebody else sees to the rest. */
+  | { how: 'left' };
+
+/**
+ * Drives one claimed generation: fences its log, lets the agent run, writes what it says, and fixes the outcome.
+ *
+ *   running ──run ended──► finishing ──► over
+ *      └──halt, lost lease──► stopped ──► over
+ */
+export class GenerationWorker {
+  readonly job: RunningJob;
+  /** Resolves when it has let go of everything; never rejects. */
+  readonly over: Promise<void>;
+  readonly #deps: WorkerDeps;
+  readonly #stop = new AbortController();
+  readonly #drain = new AbortController();
+  #phase: 'running' | 'finishing' | 'stopped' = 'running';
+  #pen: Pen | undefined;
+
+  constructor(job: RunningJob, deps: WorkerDeps) {
+    this.job = job;
+    this.#deps = deps;
+    this.over = this.#drive();
+  }
+
+  /** Stops the run at once. What was said so far is durable when it resolves, and nothing will be added to it. */
+  async halt(): Promise<void> {
+    if (this.#phase !== 'running') return;
+    this.#phase = 'stopped';
+    this.#stop.abort(new Halted('stopped'));
+    this.#pen?.writer.close();
+    await this.#pen?.writer.flush().catch(() => undefined);
+    await this.#deps.hub.release(this.job.generationId);
+  }
+
+  /** Asks the run to stop at its next step boundary, to be continued by another process. */
+  drain(): void {
+    this.#drain.abort();
+  }
+
+  /** Stops now and gives the generation back to the queue (T16); what its checkpoint lacks will be asked again. */
+  async handOver(): Promise<void> {
+    if (this.#phase !== 'running') return;
+    await this.halt();
+    await this.#queueAgain();
+  }
+
+  async #drive(): Promise<void> {
+    const { generationId, fence } = this.job;
+    const { clock, leaseTtl, jobs, driver, log } = this.#deps;
+    const keeper = new LeaseKeeper({
+      clock,
+      ttl: leaseTtl,
+      renew: async () => {
+        const actor = { driver, leaseTtl, now: await jobs.now() };
+        const kept = await carryOut(jobs, generationId, { type: 'heartbeat', fence, actor });
+        return kept.outcome === 'moved';
+      },
+      lost: () => {
+        log.warn({ generationId, fence }, 'lease lost');
+        void this.halt();
+      },
+    });
+    try {
+      await this.#end(await this.#run());
+    } catch (err) {
+      // The store failed under us. The lease runs out, and whoever takes over begins from what is durable.
+      log.error({ err, generationId, fence }, 'driver gave up');
+    } finally {
+      keeper[Symbol.dispose]();
+      this.#stop.abort(new Halted('over'));
+      this.#pen?.writer.close();
+      await this.#deps.hub.release(generationId).catch(() => undefined);
+    }
+  }
+
+  async #run(): Promise<Ending> {
+    const pen = await this.#takePen();
+    if (!pen || this.#phase !== 'running') return { how: 'left' };
+    try {
+      const title = this.#deps.titles.begin(this.job);
+      const ending = await this.#follow(pen, await this.#entry(pen));
+      if (ending.how === 'completed') await this.#name(pen, title);
+      await pen.writer.flush();
+      return ending;
+    } catch (error) {
+      return this.#failure(pen, error);
+    }
+  }
+
+  async #failure(pen: Pen, error: unknown): Promise<Ending> {
+    if (this.#phase !== 'running') return { how: 'left' };
+    const { generationId, fence } = this.job;
+    if (error instanceof FencedError) {
+      this.#deps.log.warn({ generationId, fence, err: error }, 'fenced');
+      return { how: 'left' };
+    }
+    await pen.writer.flush();
+    if (error instanceof RunError) {
+      this.#deps.log.warn({ generationId, code: error.code }, 'run failed');
+      return { how: 'failed', error: { code: error.code, message: error.message } };
+    }
+    this.#deps.log.error({ generationId, err: error }, 'run failed');
+    return { how: 'failed', error: { code: 'AGENT_ERROR', message: 'The agent failed.' } };
+  }
+
+  /** Fences the log and reads what is durable; undefined: the log or the conversation is not ours any more. */
+  async #takePen(): Promise<Pen | undefined> {
+    const { transport, hub, opening } = this.#deps;
+    const { generationId, fence } = this.job;
+    let info = await transport.fence(generationId, fence);
+    if (!info || ('head' in info && info.head === 0)) {
+      // The process died between the record and what is derived from it.
+      if (!(await opening.save(this.job))) return undefined;
+      await opening.createLog(this.job, fence);
+      info = await transport.fence(generationId, fence);
+    }
+    if (!info || !('head' in info) || info.closed) return undefined;
+    const view = await hub.refresh(generationId);
+    if (!view || this.#phase !== 'running') return undefined;
+    hub.drive(view);
+    this.#pen = { view, writer: new LogWriter({ view, fence }, this.#deps) };
+    return this.#pen;
+  }
+
+  /** Where the agent begins. After a crash, readers are told first what stands. */
+  async #entry({ view, writer }: Pen): Promise<RunRequest['entry']> {
+    const { job } = this;
+    if (job.entered === 'new') return { kind: 'start' };
+    const standing = await this.#deps.runner.adopt({
+      generationId: job.generationId,
+      fence: job.fence,
+    });
+    const { content, keep } = whatStands(view.fold, standing, view.head.seq);
+    const before = view.fold.state();
+    if (hashOf(content) !== hashOf(before.message.content)) {
+      const state = {
+        ...before,
+        status: 'running' as const,
+        message: { ...before.message, content },
+      };
+      await writer.append({ type: 'segment', reason: 'recovered', keep, state });
+    }
+    return standing.resumable ? { kind: 'continue' } : { kind: 'start' };
+  }
+
+  async #follow({ view, writer }: Pen, entry: RunRequest['entry']): Promise<Ending> {
+    const { job } = this;
+    const { generationId, fence, spec, conversationId } = job;
+    const run = this.#deps.runner.run({
+      generationId,
+      fence,
+      spec,
+      conversationId,
+      entry,
+      history: await this.#history(),
+      nextPart: view.fold.nextPart,
+      ledger: createRunLedger(this.#deps.jobs, { generationId, fence }),
+      signal: this.#stop.signal,
+      drain: this.#drain.signal,
+    });
+    for await (const event of run) {
+      if (this.#phase !== 'running') return { how: 'left' };
+      if (event.type === 'handover') return { how: 'handover' };
+      if (event.type === 'pause') {
+        throw new RunError(
+          'PAUSE_NOT_DURABLE',
+          'This agent asked for an approval, which is not supported.',
+        );
+      }
+      const written = writer.append(bodyOf(event, view.fold));
+      if (written) await written;
+    }
+    return this.#phase === 'running' ? { how: 'completed' } : { how: 'left' };
+  }
+
+  #history(): Promise<Message[]> {
+    const { conversationId, input } = this.job;
+    return this.#deps.conversations.branch(conversationId, input.messageId);
+  }
+
+  async #name({ view, writer }: Pen, title: Promise<string | null>): Promise<void> {
+    const patience = new AbortController();
+    const late = delay(this.#deps.clock, TITLE_PATIENCE, patience.signal).then(() => null);
+    const name = await Promise.race([title, late]);
+    patience.abort();
+    if (name !== null && view.fold.title === undefined) {
+      await writer.append({ type: 'title', title: name });
+    }
+  }
+
+  async #end(ending: Ending): Promise<void> {
+    if (ending.how === 'left' || this.#phase !== 'running') return;
+    this.#phase = 'finishing';
+    const { generationId, fence } = this.job;
+    const { jobs, hub, driver, leaseTtl, finaliser } = this.#deps;
+    this.#pen?.writer.close();
+    await hub.release(generationId);
+    if (ending.how === 'handover') return this.#queueAgain();
+    const finished = await carryOut(jobs, generationId, {
+      type: 'finish',
+      fence,
+      outcome: ending.how,
+      error: ending.how === 'failed' ? ending.error : null,
+      actor: { driver, leaseTtl, now: await jobs.now() },
+    });
+    if (finished.outcome === 'moved' && finished.job.status === 'finalizing') {
+      await finaliser.run(finished.job);
+    }
+  }
+
+  async #queueAgain(): Promise<void> {
+    const { generationId, fence } = this.job;
+    const now = await this.#deps.jobs.now();
+    await carryOut(this.#deps.jobs, generationId, { type: 'hand_over', fence, now });
+  }
+}
+
+function bodyOf(
+  event: Extract<RunnerEvent, { type: 'event' | 'usage' }>,
+  fold: MessageFold,
+): EventBody {
+  return event.type === 'event' ? event.body : addUsage(fold.usage, event.usage);
+}

@@ -1,0 +1,256 @@
+import type { AgentCatalog } from '../agent/agent-runner.ts';
+import type { RunSpec } from '../agent/run-spec.ts';
+import { AppError, notFound } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Ids } from '../lib/ids.ts';
+import { KeyedMutex } from '../lib/keyed-mutex.ts';
+import type { ConversationStore } from './conversation-store.ts';
+import type { EventTransport } from './event-transport.ts';
+import type { Started, StartRequest } from './generations.ts';
+import type { Job, Owner, QueuedJob } from './job.ts';
+import type { JobStore } from './job-store.ts';
+import { appendAt } from './log-append.ts';
+import type { StreamMetrics } from './metrics.ts';
+import type { Opening } from './opening.ts';
+import { describeLive, sameOwner } from './owned.ts';
+import type { RunQueue } from './run-queue.ts';
+import type { Stopper } from './stopper.ts';
+
+export interface StarterDeps {
+  jobs: JobStore;
+  transport: EventTransport;
+  conversations: ConversationStore;
+  catalog: AgentCatalog;
+  opening: Opening;
+  queue: RunQueue;
+  stopper: Stopper;
+  clock: Clock;
+  ids: Ids;
+  metrics: StreamMetrics;
+  maxPerOwner: number;
+}
+
+interface Turn {
+  owner: Owner;
+  request: StartRequest;
+  key: string;
+  spec: RunSpec;
+}
+
+/** Submits turns (T1): idempotent by key, one active generation per conversation, answered before any model work. */
+export class Starter {
+  readonly #deps: StarterDeps;
+  /** Turns of one conversation are placed one after the other, so that each knows its parent. */
+  readonly #mutex = new KeyedMutex();
+
+  constructor(deps: StarterDeps) {
+    this.#deps = deps;
+  }
+
+  async start(owner: Owner, request: StartRequest): Promise<Started> {
+    const { catalog, jobs, ids } = this.#deps;
+    const { agentId, timezone = null, files, metadata } = request;
+    const key = idempotencyKey(
+      owner,
+      request.messageId ?? request.idempotencyKey ?? ids.sortable('key'),
+    );
+    const known = await jobs.byIdempotencyKey(key);
+    if (known) return attach(known, request);
+    const spec = catalog.freeze({ agentId, timezone, files, metadata });
+    if (!spec) throw notFound('agent');
+    const turn = { owner, request, key, spec };
+    const { conversationId } = request;
+    if (conversationId === undefined) return this.#place(turn);
+    return this.#mutex.run(conversationId, () => this.#place(turn));
+  }
+
+  async #place(turn: Turn): Promise<Started> {
+    const { jobs, maxPerOwner } = this.#deps;
+    const { request } = turn;
+    const job = await this.#job(turn);
+    let inserted = await jobs.insert(job, { maxPerOwner });
+    if (inserted.outcome === 'busy') {
+      if (request.onBusy === 'reject') throw busy(inserted.job);
+      inserted = await jobs.insert({ ...job, lane: 'waiting' }, { maxPerOwner });
+    }
+    switch (inserted.outcome) {
+      case 'duplicate':
+        return attach(inserted.job, request);
+      case 'busy':
+        throw busy(inserted.job);
+      case 'limit':
+        throw new AppError(
+          'TOO_MANY_GENERATIONS',
+          'Too many answers are being made for you at once.',
+          {
+            details: { limit: maxPerOwner },
+            headers: { 'Retry-After': '5' },
+          },
+        );
+      case 'inserted':
+        return this.#submitted(inserted.job, request);
+      default:
+        return inserted satisfies never;
+    }
+  }
+
+  async #submitted(job: QueuedJob, request: StartRequest): Promise<Started> {
+    const { opening, queue, stopper, metrics } = this.#deps;
+    if (!(await opening.save(job))) {
+      await stopper.stop(job.generationId, { type: 'abort', by: null });
+      await this.#deps.transport.drop(job.generationId);
+      await this.#deps.jobs.deleteConversation(job.conversationId);
+      throw notFound('conversation');
+    }
+    await opening.createLog(job, 0);
+    metrics.generationStarted();
+    if (job.lane === 'waiting' && request.onBusy === 'interrupt') await this.#interrupt(job);
+    const waits = await this.#announceWait(job);
+    queue.poke();
+    return started(job, waits ? 'queued' : 'started');
+  }
+
+  /** Everything of the conversation that came before this turn makes way for it. */
+  async #interrupt(job: QueuedJob): Promise<void> {
+    const { jobs, stopper } = this.#deps;
+    for (const other of await jobs.liveOf(job.conversationId)) {
+      if (other.generationId === job.generationId) break;
+      await stopper.stop(other.generationId, { type: 'supersede', by: job.owner.userId });
+    }
+    await stopper.promoteNext(job.conversationId);
+  }
+
+  /** Tells readers of its place when it can't begin at once. */
+  async #announceWait(job: QueuedJob): Promise<boolean> {
+    const position = await this.#position(job);
+    if (position === 0) return false;
+    const { generationId } = job;
+    const at = new Date(this.#deps.clock.now()).toISOString();
+    // Refused where it was claimed meanwhile: then it does not wait.
+    await appendAt(this.#deps.transport, { generationId, fence: 0, head: 1, at }, [
+      { type: 'queued', position },
+    ]);
+    return true;
+  }
+
+  async #position(job: QueuedJob): Promise<number> {
+    const { jobs, queue } = this.#deps;
+    const now = await jobs.get(job.generationId);
+    if (now?.status !== 'queued') return 0;
+    if (now.lane === 'waiting') {
+      const live = await jobs.liveOf(job.conversationId);
+      return Math.max(
+        live.findIndex((other) => other.generationId === job.generationId),
+        1,
+      );
+    }
+    const position = await jobs.queuePosition(job.generationId);
+    return position > queue.free ? position - Math.max(queue.free, 0) : 0;
+  }
+
+  async #job({ owner, request, key, spec }: Turn): Promise<QueuedJob> {
+    const { ids, jobs } = this.#deps;
+    const place = await this.#conversation(owner, request);
+    const createdAt = await jobs.now();
+    return {
+      status: 'queued',
+      reason: 'new',
+      queuedAt: createdAt,
+      answered: null,
+      generationId: ids.sortable('gen'),
+      conversationId: place.conversationId,
+      owner: { tenantId: owner.tenantId, userId: owner.userId },
+      idempotencyKey: key,
+      request: { hash: request.bodyHash, conversationId: request.conversationId ?? null },
+      input: {
+        messageId: request.messageId ?? ids.sortable('msg'),
+        parentMessageId: place.parentMessageId,
+        text: request.text,
+        responseMessageId: ids.sortable('msg'),
+        newConversation: request.conversationId === undefined,
+        temporary: place.temporary,
+      },
+      spec,
+      lane: 'active',
+      fence: 0,
+      version: 1,
+      attempts: 0,
+      revision: 0,
+      ledger: [],
+      resolutions: [],
+      createdAt,
+      startedAt: null,
+    };
+  }
+
+  async #conversation(
+    owner: Owner,
+    request: StartRequest,
+  ): Promise<{ conversationId: string; parentMessageId: string | null; temporary: boolean }> {
+    const { ids, conversations } = this.#deps;
+    const { conversationId, temporary } = request;
+    if (conversationId === undefined) {
+      if (request.parentMessageId !== undefined) throw notFound('message');
+      return { conversationId: ids.sortable('conv'), parentMessageId: null, temporary };
+    }
+    const known = await conversations.get(conversationId);
+    if (!known || !sameOwner(known.owner, owner)) throw notFound('conversation');
+    const parentMessageId = await this.#parent(conversationId, request.parentMessageId);
+    return { conversationId, parentMessageId, temporary: known.temporary };
+  }
+
+  /** A given parent must be there; else the turn follows the newest answer, also one that is still being made. */
+  async #parent(conversationId: string, given: string | undefined): Promise<string | null> {
+    const { jobs, conversations } = this.#deps;
+    const live = await jobs.liveOf(conversationId);
+    if (given !== undefined) {
+      const known =
+        live.some((job) => job.input.responseMessageId === given) ||
+        (await conversations.message(conversationId, given));
+      if (!known) throw notFound('message');
+      return given;
+    }
+    const last = live.at(-1);
+    if (last) return last.input.responseMessageId;
+    return (await conversations.lastMessage(conversationId))?.messageId ?? null;
+  }
+}
+
+function idempotencyKey(owner: Owner, key: string): string {
+  return [owner.tenantId, owner.userId, key].map((part) => encodeURIComponent(part)).join('/');
+}
+
+/** A repeat gets the first one's ids; the same key for something else is a conflict. */
+function attach(job: Job, request: StartRequest): Started {
+  const first = job.request;
+  const sameBody = first.hash === request.bodyHash;
+  // Who began without a conversation may repeat with the id that the first answer gave.
+  const sameConversation =
+    first.conversationId === (request.conversationId ?? null) ||
+    (first.conversationId === null && request.conversationId === job.conversationId);
+  if (!sameBody || !sameConversation) {
+    throw new AppError('IDEMPOTENCY_CONFLICT', 'This key was used for another message.', {
+      details: { generationId: job.generationId },
+    });
+  }
+  return started(job, 'attached');
+}
+
+function started(job: Job, status: Started['status']): Started {
+  const { generationId, conversationId, input } = job;
+  const { messageId, responseMessageId } = input;
+  return {
+    generationId,
+    streamId: generationId,
+    conversationId,
+    messageId,
+    responseMessageId,
+    status,
+  };
+}
+
+function busy(job: Job): AppError {
+  return new AppError('CONVERSATION_BUSY', 'Another answer of this conversation is under way.', {
+    details: describeLive(job),
+  });
+}

@@ -1,0 +1,69 @@
+import type { Finaliser } from './finaliser.ts';
+import { carryOut } from './job-command.ts';
+import { isLive, type Job } from './job.ts';
+import type { JobStore } from './job-store.ts';
+import type { RunQueue } from './run-queue.ts';
+
+export interface StopperDeps {
+  jobs: JobStore;
+  finaliser: Finaliser;
+  queue: Pick<RunQueue, 'worker' | 'poke'>;
+  driver: string;
+  leaseTtl: number;
+}
+
+/** Ends generations before their time: stop (T9) and replacement (T10). */
+export class Stopper {
+  readonly #deps: StopperDeps;
+
+  constructor(deps: StopperDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Resolves when the generation is finished, by this command or by what was first. `moved`: it was this one.
+   * A driver in this process stops first, so that all that readers have seen is durable before it is fenced.
+   */
+  async stop(
+    generationId: string,
+    why: { type: 'abort' | 'supersede'; by: string | null },
+  ): Promise<{ moved: boolean; job: Job | undefined }> {
+    const { jobs, finaliser, queue, driver, leaseTtl } = this.#deps;
+    await queue.worker(generationId)?.halt();
+    const actor = { driver, leaseTtl, now: await jobs.now() };
+    const stopped = await carryOut(jobs, generationId, { ...why, actor });
+    if (stopped.outcome === 'refused') {
+      await this.#ending(stopped.job);
+      return { moved: false, job: stopped.job && ((await jobs.get(generationId)) ?? stopped.job) };
+    }
+    if (stopped.job.status === 'finalizing') await finaliser.run(stopped.job);
+    return { moved: true, job: (await jobs.get(generationId)) ?? stopped.job };
+  }
+
+  /** Somebody was first: in this process the end is near, and waited for. */
+  async #ending(job: Job | undefined): Promise<void> {
+    if (job?.status === 'finalizing') await this.#deps.queue.worker(job.generationId)?.over;
+  }
+
+  /** Stops all that is live in a conversation, newest first, so that nothing begins in between. */
+  async stopAll(
+    conversationId: string,
+    by: string,
+  ): Promise<{ moved: boolean; job: Job | undefined }[]> {
+    const live = await this.#deps.jobs.liveOf(conversationId);
+    const ended = [];
+    for (const job of live.toReversed())
+      ended.push(await this.stop(job.generationId, { type: 'abort', by }));
+    return ended.toReversed();
+  }
+
+  /** Gives a free conversation to the turn that waited longest. */
+  async promoteNext(conversationId: string): Promise<void> {
+    const { jobs, queue } = this.#deps;
+    const live = await jobs.liveOf(conversationId);
+    const next = live.find((job) => isLive(job) && job.lane === 'waiting');
+    if (!next || live.some((job) => job.lane === 'active')) return;
+    await carryOut(jobs, next.generationId, { type: 'promote' });
+    queue.poke();
+  }
+}

@@ -1,0 +1,85 @@
+import { notFound } from '../errors.ts';
+import type { ConversationStore } from './conversation-store.ts';
+import { parseCursor, tagOf, type Cursor } from './cursor.ts';
+import { isAtEnd, readDurableRecord } from './durable-record.ts';
+import type { FrameSink, Reader, ReadFrom, Subscribed } from './generations.ts';
+import type { FinishedJob, Job } from './job.ts';
+import type { LogView } from './log-view.ts';
+import { StreamReader, type ReaderDeps, type Start } from './stream-reader.ts';
+
+export interface SubscriberDeps extends ReaderDeps {
+  conversations: ConversationStore;
+}
+
+/** Opens readers on logs (docs/PROTOCOL.md section 3). */
+export class Subscriber {
+  readonly #deps: SubscriberDeps;
+
+  constructor(deps: SubscriberDeps) {
+    this.#deps = deps;
+  }
+
+  async subscribe(job: Job, from: ReadFrom): Promise<Subscribed> {
+    const cursor = from.cursor ? (parseCursor(from.cursor) ?? 'malformed') : undefined;
+    const view = await this.#deps.hub.open(job.generationId);
+    if (view && view.head.seq > 0) return this.#live(view, { cursor, snapshot: from.snapshot });
+    // The log is past its retention, or was lost with its store.
+    if (job.status === 'finished') return this.#record(job, cursor);
+    throw notFound('stream');
+  }
+
+  #live(
+    view: LogView,
+    from: { cursor: Cursor | 'malformed' | undefined; snapshot: boolean },
+  ): Subscribed {
+    const start = startOf(view, from);
+    if (start.from === 'cursor' && view.closed && start.at.seq === view.head.seq) {
+      return { outcome: 'at_end' };
+    }
+    return {
+      outcome: 'open',
+      open: (sink) => {
+        const { hub } = this.#deps;
+        const resident = hub.resident(view);
+        const reader = new StreamReader({ view: resident, sink, start }, this.#deps);
+        reader.pump();
+        if (!resident.closed) hub.follow();
+        return reader;
+      },
+    };
+  }
+
+  async #record(job: FinishedJob, cursor: Cursor | 'malformed' | undefined): Promise<Subscribed> {
+    if (cursor && cursor !== 'malformed' && own(job.generationId, cursor) && isAtEnd(job, cursor)) {
+      return { outcome: 'at_end' };
+    }
+    const record = await readDurableRecord(this.#deps.conversations, job);
+    if (!record) throw notFound('stream');
+    this.#deps.metrics.reset('expired');
+    return { outcome: 'open', open: (sink) => sendWhole(sink, record.frames('expired')) };
+  }
+}
+
+function own(generationId: string, cursor: Cursor): boolean {
+  return cursor.tag === tagOf(generationId);
+}
+
+function startOf(
+  view: LogView,
+  { cursor, snapshot }: { cursor: Cursor | 'malformed' | undefined; snapshot: boolean },
+): Start {
+  if (snapshot) return { from: 'snapshot' };
+  if (cursor === undefined) return { from: 'start' };
+  if (cursor === 'malformed' || !own(view.generationId, cursor)) {
+    return { from: 'reset', reason: 'malformed' };
+  }
+  return view.contains(cursor)
+    ? { from: 'cursor', at: cursor }
+    : { from: 'reset', reason: 'epoch' };
+}
+
+function sendWhole(sink: FrameSink, frames: Uint8Array): Reader {
+  sink.write(frames);
+  sink.end();
+  return { drained() {}, close() {} };
+}

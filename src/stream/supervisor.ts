@@ -1,0 +1,132 @@
+import type { Clock, Timer } from '../lib/clock.ts';
+import type { Ids } from '../lib/ids.ts';
+import type { Log } from '../lib/log.ts';
+import type { EventTransport } from './event-transport.ts';
+import type { Finaliser } from './finaliser.ts';
+import { carryOut } from './job-command.ts';
+import type { Job } from './job.ts';
+import type { JobStore } from './job-store.ts';
+import type { LogHub } from './log-hub.ts';
+import type { StreamMetrics } from './metrics.ts';
+import type { Command } from './transition-command.ts';
+
+/** Takeovers before a generation is given up as interrupted. */
+const MAX_ATTEMPTS = 3;
+/** Records handled per pass and kind. */
+const BATCH = 100;
+
+export interface SupervisorDeps {
+  jobs: JobStore;
+  transport: EventTransport;
+  hub: LogHub;
+  finaliser: Finaliser;
+  clock: Clock;
+  ids: Ids;
+  metrics: StreamMetrics;
+  log: Log;
+  driver: string;
+  leaseTtl: number;
+  scanInterval: number;
+  streamRetention: number;
+  approvalTtl: number;
+  /** There may be something to claim. */
+  poke(): void;
+  /** Deletes temporary conversations whose time is over. */
+  purgeConversations(now: number, limit: number): Promise<void>;
+}
+
+/**
+ * Every replica looks regularly for what nobody sees to: drivers that died, finalising that stopped half-way, actions
+ * that expired, turns whose predecessor is over, logs past their retention. Each finding is one compare-and-set, so it
+ * does not matter who finds it, or how many do.
+ */
+export class Supervisor implements AsyncDisposable {
+  readonly #deps: SupervisorDeps;
+  #timer: Timer | undefined;
+  #scan: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(deps: SupervisorDeps) {
+    this.#deps = deps;
+  }
+
+  /** The first pass begins at once. */
+  start(): void {
+    this.#scan = this.scan().finally(() => this.#plan());
+  }
+
+  #plan(): void {
+    if (this.#closed) return;
+    // Jitter of a fifth, so that replicas do not scan in step.
+    const wait = this.#deps.scanInterval * (0.9 + 0.2 * this.#deps.ids.random());
+    this.#timer = this.#deps.clock.after(wait, () => this.start());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await this.#scan;
+  }
+
+  /** One pass. Never rejects: what fails is found again. */
+  async scan(): Promise<void> {
+    const { jobs, log } = this.#deps;
+    try {
+      const now = await jobs.now();
+      for (const job of await jobs.due(now, BATCH)) {
+        if (this.#closed) return;
+        await this.#settle(job, now).catch((err: unknown) => {
+          log.error({ err, generationId: job.generationId }, 'settling failed');
+        });
+      }
+      await this.#dropLogs(now);
+      await this.#deps.purgeConversations(now, BATCH);
+      this.#deps.poke();
+    } catch (err) {
+      log.error({ err }, 'scan failed');
+    }
+  }
+
+  async #settle(job: Job, now: number): Promise<void> {
+    const command = this.#due(job, now);
+    if (!command) return;
+    const { generationId } = job;
+    const settled = await carryOut(this.#deps.jobs, generationId, command);
+    if (settled.outcome !== 'moved') return;
+    const { status } = settled.job;
+    this.#deps.log.info({ generationId, command: command.type, status }, 'settled');
+    if (command.type === 'takeover') this.#deps.metrics.takeover();
+    if (settled.job.status === 'finalizing') await this.#deps.finaliser.run(settled.job);
+  }
+
+  #due(job: Job, now: number): Command | undefined {
+    const { driver, leaseTtl, approvalTtl, ids } = this.#deps;
+    const actor = { driver, leaseTtl, now };
+    switch (job.status) {
+      case 'running': {
+        const expiresAt = new Date(now + approvalTtl).toISOString();
+        const actionId = ids.sortable('act');
+        return { type: 'takeover', actor, maxAttempts: MAX_ATTEMPTS, actionId, expiresAt };
+      }
+      case 'finalizing':
+        return { type: 'take_finalising', actor };
+      case 'paused':
+        return { type: 'expire', actionId: job.action.actionId, policy: 'fail', actor };
+      case 'queued':
+        return job.lane === 'waiting' ? { type: 'promote' } : undefined;
+      case 'finished':
+        return undefined;
+      default:
+        return job satisfies never;
+    }
+  }
+
+  async #dropLogs(now: number): Promise<void> {
+    const { jobs, transport, hub, streamRetention } = this.#deps;
+    for (const { generationId } of await jobs.withLogOlderThan(now - streamRetention, BATCH)) {
+      await transport.drop(generationId);
+      hub.forget(generationId);
+      await jobs.logDropped(generationId);
+    }
+  }
+}
