@@ -1,0 +1,217 @@
+import { afterAll } from '@jest/globals';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { request } from './api.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const MAIN = join(ROOT, 'dist/main.js');
+
+/** The built product, started as a user starts it, on a port and a folder of its own. */
+export interface ServerProcess {
+  readonly baseUrl: string;
+  readonly dataDir: string;
+  readonly pid: number;
+  /** Both streams, of all its lives. */
+  output(): string;
+  kill9(): Promise<void>;
+  /** Sends the signal and does not wait. */
+  signal(name: 'SIGTERM' | 'SIGINT'): void;
+  /** SIGTERM; resolves with how it ended. */
+  stop(): Promise<Exit>;
+  exited(): Promise<Exit>;
+  /** The same folder and port again, ready. Environment given here is added. */
+  restart(env?: Record<string, string>): Promise<void>;
+}
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+export interface Servers {
+  start(env?: Record<string, string>): Promise<ServerProcess>;
+}
+
+/** Inside `describe`: what is started is gone when the block ends, also where a test failed. */
+export function useServers(): Servers {
+  const alive: Server[] = [];
+  afterAll(async () => {
+    for (const server of alive) await server.dispose();
+  });
+  return {
+    async start(env = {}) {
+      buildIfStale();
+      const server = new Server(env, await freePort());
+      alive.push(server);
+      await server.launch();
+      return server;
+    },
+  };
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((found) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      const port = address !== null && typeof address === 'object' ? address.port : 0;
+      probe.close(() => found(port));
+    });
+  });
+}
+
+function newest(folder: string): number {
+  const times = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs);
+  return Math.max(0, ...times);
+}
+
+let built = false;
+
+/** Test files may run side by side: the first one builds, the others wait for it. */
+function buildIfStale(): void {
+  if (built) return;
+  const lock = join(ROOT, 'node_modules/.holdfast-build.lock');
+  const deadline = Date.now() + 60_000;
+  while (!tryLock(lock)) {
+    if (Date.now() > deadline) throw new Error(`${lock} is held for a minute`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  }
+  try {
+    const fresh = existsSync(MAIN) && statSync(MAIN).mtimeMs > newest(join(ROOT, 'src'));
+    // tsc rewrites every file, so the age of one tells that of all.
+    if (!fresh) execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { cwd: ROOT });
+    built = true;
+  } finally {
+    rmSync(lock);
+  }
+}
+
+function tryLock(path: string): boolean {
+  try {
+    closeSync(openSync(path, 'wx'));
+    return true;
+  } catch {
+    // EEXIST: another test file is building.
+    return false;
+  }
+}
+
+class Server implements ServerProcess {
+  readonly baseUrl: string;
+  readonly dataDir: string;
+  readonly #port: number;
+  readonly #env: Record<string, string>;
+  #child: ChildProcess | undefined;
+  #exit: Promise<Exit> = Promise.resolve({ code: null, signal: null });
+  #output = '';
+
+  constructor(env: Record<string, string>, port: number) {
+    this.#env = env;
+    this.#port = port;
+    this.baseUrl = `http://127.0.0.1:${port}`;
+    this.dataDir = mkdtempSync(join(tmpdir(), 'holdfast-e2e-'));
+  }
+
+  get pid(): number {
+    const pid = this.#child?.pid;
+    if (pid === undefined) throw new Error('not running');
+    return pid;
+  }
+
+  output(): string {
+    return this.#output;
+  }
+
+  async launch(): Promise<void> {
+    const child = spawn(process.execPath, [MAIN], {
+      cwd: this.dataDir,
+      env: {
+        PATH: process.env['PATH'],
+        LANGSMITH_TRACING: 'false',
+        PORT: String(this.#port),
+        DATA_DIR: join(this.dataDir, 'data'),
+        LOG_LEVEL: 'warn',
+        ...this.#env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    this.#exit = new Promise((settle) => {
+      child.once('close', (code, signal) => settle({ code, signal }));
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (chunk: string) => {
+        this.#output += chunk;
+      });
+    }
+    await this.#ready(child);
+  }
+
+  async #ready(child: ChildProcess): Promise<void> {
+    const deadline = Date.now() + 30_000;
+    while (!(await this.#answersReady())) {
+      if (child.exitCode !== null || child.signalCode !== null) {
+        throw new Error(`the server went at its start:\n${this.#output.slice(-4000)}`);
+      }
+      if (Date.now() > deadline) throw new Error(`never ready:\n${this.#output.slice(-4000)}`);
+      await new Promise((again) => setTimeout(again, 25));
+    }
+  }
+
+  async #answersReady(): Promise<boolean> {
+    try {
+      return (await request(this.baseUrl, { path: '/readyz' })).status === 200;
+    } catch {
+      // ECONNREFUSED: it does not listen yet.
+      return false;
+    }
+  }
+
+  async kill9(): Promise<void> {
+    this.#child?.kill('SIGKILL');
+    await this.#exit;
+  }
+
+  signal(name: 'SIGTERM' | 'SIGINT'): void {
+    this.#child?.kill(name);
+  }
+
+  async stop(): Promise<Exit> {
+    this.signal('SIGTERM');
+    return this.#exit;
+  }
+
+  exited(): Promise<Exit> {
+    return this.#exit;
+  }
+
+  async restart(env: Record<string, string> = {}): Promise<void> {
+    Object.assign(this.#env, env);
+    await this.launch();
+  }
+
+  async dispose(): Promise<void> {
+    await this.kill9();
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}
+
+/** Resident memory of a process in bytes. */
+export function rssOf(pid: number): number {
+  const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  if (kilobytes === undefined) throw new Error(`no memory of ${pid}`);
+  return Number(kilobytes) * 1024;
+}
