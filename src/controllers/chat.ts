@@ -1,0 +1,117 @@
+import type { Request } from 'express';
+import { AppError } from '../errors.ts';
+import { readBody } from '../http/body.ts';
+import type { AppContext } from '../http/context.ts';
+import type { UserCall } from '../http/route.ts';
+import { abortSchema, chatSchema, ID_PATTERN, resumeSchema } from '../http/schemas.ts';
+import type { ChatBody } from '../http/schemas.ts';
+import { respondWithStream } from '../http/sse-response.ts';
+import { hashOf } from '../lib/json.ts';
+import type { StartRequest, Started } from '../stream/generations.ts';
+
+type Context = Pick<
+  AppContext,
+  'config' | 'generations' | 'clock' | 'ids' | 'openStreams' | 'isDraining'
+>;
+
+function idempotencyKey(req: Request, messageId: string | undefined): string | undefined {
+  const key = req.get('idempotency-key');
+  if (key === undefined) return undefined;
+  if (!ID_PATTERN.test(key)) {
+    throw new AppError(
+      'INVALID_REQUEST',
+      'Idempotency-Key must be 1 to 128 of A-Z a-z 0-9 _ . : -.',
+    );
+  }
+  if (messageId !== undefined && messageId !== key) {
+    throw new AppError('INVALID_REQUEST', 'Idempotency-Key and messageId differ.');
+  }
+  return key;
+}
+
+function toStartRequest(req: Request, body: ChatBody): StartRequest {
+  // Without messageId too: it is the key itself, which may come in the header or in the body.
+  const { conversationId: _conversation, messageId, ...rest } = body;
+  const key = idempotencyKey(req, messageId);
+  return {
+    ...body,
+    ...(key === undefined ? {} : { idempotencyKey: key }),
+    bodyHash: hashOf(rest),
+  };
+}
+
+function wantsStream(req: Request): boolean {
+  return req.accepts(['application/json', 'text/event-stream']) === 'text/event-stream';
+}
+
+function streamUrl(streamId: string): string {
+  return `/api/chat/stream/${encodeURIComponent(streamId)}`;
+}
+
+function announce(call: UserCall, started: Started): void {
+  call.res.setHeader('Location', streamUrl(started.streamId));
+  call.res.setHeader('X-Generation-Id', started.generationId);
+}
+
+/** Start, resume and stop a generation. */
+export function createChatController(ctx: Context) {
+  const { generations, config } = ctx;
+  const { limits } = config;
+  const startSchema = chatSchema(limits);
+
+  const refuseWhileDraining = (): void => {
+    if (!ctx.isDraining()) return;
+    throw new AppError('UNAVAILABLE', 'This server is stopping; try again.', {
+      headers: { 'Retry-After': '1', Connection: 'close' },
+    });
+  };
+
+  const startAndStream = async (call: UserCall, request: StartRequest): Promise<void> => {
+    const { res, owner } = call;
+    // The place comes first: a call that is refused must not have started anything.
+    const place = ctx.openStreams.reserve(owner);
+    try {
+      const started = await generations.start(owner, request);
+      announce(call, started);
+      const from = { cursor: undefined, snapshot: false };
+      const subscribed = await generations.subscribe(owner, started.streamId, from);
+      if (subscribed.outcome === 'at_end') {
+        place.release();
+        res.status(204).end();
+        return;
+      }
+      respondWithStream({ res, subscribed, place, ids: ctx.ids, now: ctx.clock.now() });
+    } catch (error) {
+      place.release();
+      throw error;
+    }
+  };
+
+  return {
+    start: async (call: UserCall): Promise<void> => {
+      refuseWhileDraining();
+      const { req, res, owner } = call;
+      const request = toStartRequest(req, await readBody(req, { schema: startSchema, limits }));
+      res.vary('Accept');
+      if (wantsStream(req)) return startAndStream(call, request);
+      const started = await generations.start(owner, request);
+      announce(call, started);
+      res.status(202).json(started);
+    },
+
+    resume: async ({ req, res, owner }: UserCall): Promise<void> => {
+      refuseWhileDraining();
+      const request = await readBody(req, { schema: resumeSchema, limits });
+      const { repeated, ...resumed } = await generations.resume(owner, request);
+      res.setHeader('Location', streamUrl(resumed.streamId));
+      res.status(repeated ? 200 : 202).json(resumed);
+    },
+
+    abort: async ({ req, res, owner }: UserCall): Promise<void> => {
+      const target = await readBody(req, { schema: abortSchema, limits });
+      res.json(await generations.abort(owner, target));
+    },
+  };
+}
+
+export type ChatController = ReturnType<typeof createChatController>;

@@ -1,0 +1,71 @@
+import type { Request } from 'express';
+import { notFound } from '../errors.ts';
+import { readBody } from '../http/body.ts';
+import type { AppContext } from '../http/context.ts';
+import { pathParam } from '../http/route.ts';
+import type { UserCall } from '../http/route.ts';
+import { ID_PATTERN, pageQuerySchema, titleSchema } from '../http/schemas.ts';
+import { validate } from '../http/validate.ts';
+import type { ConversationRecord, PageRequest } from '../stream/conversation-store.ts';
+import type { Owner } from '../stream/job.ts';
+import type { Conversation } from '../stream/message.ts';
+
+type Context = Pick<AppContext, 'config' | 'conversations' | 'generations' | 'clock'>;
+
+function publicView(record: ConversationRecord): Conversation {
+  const { conversationId, title, temporary, createdAt, updatedAt } = record;
+  return { conversationId, title, temporary, createdAt, updatedAt };
+}
+
+function pageOf(req: Request): PageRequest {
+  const { limit, cursor } = validate(pageQuerySchema, req.query);
+  return { limit, cursor: cursor === '' ? undefined : cursor };
+}
+
+/** Conversations and their messages. */
+export function createConversationController(ctx: Context) {
+  const { conversations, generations, clock } = ctx;
+  const { limits } = ctx.config;
+
+  /** The caller's conversation of this path; what is missing, foreign or past its time looks the same. */
+  const own = async (req: Request, owner: Owner): Promise<ConversationRecord> => {
+    const id = pathParam(req, 'id');
+    const record = ID_PATTERN.test(id) ? await conversations.get(id) : undefined;
+    const mine = record?.owner.tenantId === owner.tenantId && record.owner.userId === owner.userId;
+    const kept = record !== undefined && (record.purgeAt ?? Infinity) > clock.now();
+    if (!mine || !kept) throw notFound('conversation');
+    return record;
+  };
+
+  return {
+    list: async ({ req, res, owner }: UserCall): Promise<void> => {
+      res.json(await conversations.list(owner, pageOf(req)));
+    },
+
+    get: async ({ req, res, owner }: UserCall): Promise<void> => {
+      res.json(publicView(await own(req, owner)));
+    },
+
+    messages: async ({ req, res, owner }: UserCall): Promise<void> => {
+      const page = pageOf(req);
+      const { conversationId } = await own(req, owner);
+      res.json(await conversations.messages(conversationId, page));
+    },
+
+    rename: async ({ req, res, owner }: UserCall): Promise<void> => {
+      const { title } = await readBody(req, { schema: titleSchema, limits });
+      const { conversationId } = await own(req, owner);
+      const record = await conversations.setTitle(conversationId, title, 'user');
+      if (record === undefined) throw notFound('conversation');
+      res.json(publicView(record));
+    },
+
+    remove: async ({ req, res, owner }: UserCall): Promise<void> => {
+      const { conversationId } = await own(req, owner);
+      await generations.deleteConversation(owner, conversationId);
+      res.status(204).end();
+    },
+  };
+}
+
+export type ConversationController = ReturnType<typeof createConversationController>;

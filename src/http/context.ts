@@ -1,0 +1,24 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Ids } from '../lib/ids.ts';
+import type { ConversationStore } from '../stream/conversation-store.ts';
+import type { Generations } from '../stream/generations.ts';
+import type { AppMetrics } from './metrics.ts';
+import type { OpenStreams } from './open-streams.ts';
+
+/** All that the HTTP side needs; the composition root makes it. */
+export interface AppContext {
+  config: Pick<Config, 'server' | 'auth' | 'allowedOrigins' | 'limits'>;
+  generations: Generations;
+  conversations: ConversationStore;
+  clock: Clock;
+  ids: Ids;
+  logger: Logger;
+  metrics: AppMetrics;
+  openStreams: OpenStreams;
+  /** Rejects while a store can't be used. */
+  readiness(): Promise<void>;
+  /** True from SIGTERM on: no new work. */
+  isDraining(): boolean;
+}

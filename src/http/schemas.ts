@@ -1,0 +1,229 @@
+import { z } from 'zod';
+import {
+  conversationSchema,
+  jsonObjectSchema,
+  jsonSchema,
+  messageSchema,
+} from '../stream/message.ts';
+import { generationStatusSchema, streamStateSchema } from '../stream/events.ts';
+import { answersSchema, decisionSchema, pendingActionSchema } from '../stream/pending-action.ts';
+import type { Answers, Decision, Verdict } from '../stream/pending-action.ts';
+import type { ResumeRequest, Target } from '../stream/generations.ts';
+
+/** Bodies, queries and answers of the HTTP API (docs/PROTOCOL.md). Requests are strict. */
+
+export const ID_PATTERN = /^[A-Za-z0-9_.:-]{1,128}$/;
+const id = z.string().regex(ID_PATTERN, 'must be 1 to 128 of A-Z a-z 0-9 _ . : -');
+
+/** An IANA zone that this runtime knows; plain offsets are none. */
+export function isTimezone(name: string): boolean {
+  if (!/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/.test(name)) return false;
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch {
+    // RangeError: no such zone.
+    return false;
+  }
+}
+
+export function chatSchema(limits: { textChars: number }) {
+  return z.strictObject({
+    text: z
+      .string()
+      .max(limits.textChars)
+      .refine((text) => text.trim() !== '', 'must not be empty')
+      .meta({ description: 'What the user says.', example: 'say 5 200' }),
+    conversationId: id.meta({ description: 'Omitted: a new conversation.' }).exactOptional(),
+    messageId: id
+      .meta({ description: 'Made by the client; also makes the call idempotent.' })
+      .exactOptional(),
+    parentMessageId: id.exactOptional(),
+    agentId: id.exactOptional(),
+    onBusy: z.enum(['reject', 'enqueue', 'interrupt']).default('reject'),
+    temporary: z.boolean().default(false),
+    timezone: z
+      .string()
+      .refine(isTimezone, 'must be an IANA time zone')
+      .meta({ example: 'Europe/Berlin' })
+      .exactOptional(),
+    files: z.array(jsonSchema).max(100).default([]),
+    metadata: jsonObjectSchema.default({}),
+  });
+}
+export type ChatBody = z.infer<ReturnType<typeof chatSchema>>;
+
+export const startedSchema = z.object({
+  generationId: z.string(),
+  streamId: z.string(),
+  conversationId: z.string(),
+  messageId: z.string(),
+  responseMessageId: z.string(),
+  status: z.enum(['started', 'queued', 'attached']),
+});
+
+const target = { generationId: id.exactOptional(), conversationId: id.exactOptional() };
+
+/** The one id that is given. Both or none is an issue. */
+function oneTarget(
+  body: { generationId?: string; conversationId?: string },
+  ctx: z.RefinementCtx,
+): Target {
+  const { generationId, conversationId } = body;
+  if (generationId !== undefined && conversationId === undefined) return { generationId };
+  if (conversationId !== undefined && generationId === undefined) return { conversationId };
+  ctx.addIssue({
+    code: 'custom',
+    message: 'needs exactly one of generationId and conversationId',
+  });
+  return z.NEVER;
+}
+
+export const abortSchema = z.strictObject(target).transform(oneTarget);
+
+export const abortedSchema = z.object({
+  generationId: z.string().nullable(),
+  status: generationStatusSchema.nullable(),
+  alreadyFinished: z.boolean(),
+});
+
+interface Said {
+  decisions?: Decision[];
+  answers?: Answers;
+  answer?: string;
+}
+
+/** The one form of a verdict that is given. */
+function oneVerdict(body: Said, ctx: z.RefinementCtx): Verdict | { answer: string } {
+  const { decisions, answers, answer } = body;
+  const forms = [
+    ...(decisions === undefined ? [] : [{ decisions }]),
+    ...(answers === undefined ? [] : [{ answers }]),
+    ...(answer === undefined ? [] : [{ answer }]),
+  ];
+  const [form] = forms;
+  if (form !== undefined && forms.length === 1) return form;
+  ctx.addIssue({
+    code: 'custom',
+    message: 'needs exactly one of decisions, answers and answer',
+  });
+  return z.NEVER;
+}
+
+export const resumeSchema = z
+  .strictObject({
+    ...target,
+    actionId: id,
+    decisions: z.array(decisionSchema.strict()).max(1_000).exactOptional(),
+    answers: answersSchema.exactOptional(),
+    answer: z.string().meta({ description: 'Where there is one question.' }).exactOptional(),
+  })
+  .transform((body, ctx): ResumeRequest => ({
+    ...oneTarget(body, ctx),
+    actionId: body.actionId,
+    ...oneVerdict(body, ctx),
+  }));
+
+export const resumedSchema = z.object({
+  generationId: z.string(),
+  streamId: z.string(),
+  conversationId: z.string(),
+  status: z.literal('resuming'),
+});
+
+export const statusSchema = z.object({
+  conversationId: z.string(),
+  active: z.boolean(),
+  generation: z
+    .object({
+      generationId: z.string(),
+      streamId: z.string(),
+      status: generationStatusSchema,
+      cursor: z.string(),
+      startedAt: z.string(),
+      pendingAction: pendingActionSchema.optional(),
+      state: streamStateSchema,
+    })
+    .optional(),
+});
+
+export const activeSchema = z.object({
+  generations: z.array(
+    z.object({
+      generationId: z.string(),
+      conversationId: z.string(),
+      status: generationStatusSchema,
+      startedAt: z.string(),
+    }),
+  ),
+});
+
+const nextCursor = z.string().nullable();
+export const conversationPageSchema = z.object({ items: z.array(conversationSchema), nextCursor });
+export const messagePageSchema = z.object({ items: z.array(messageSchema), nextCursor });
+
+/** Unknown query keys are ignored: proxies and browsers add their own. */
+export const pageQuerySchema = z.object({
+  limit: z
+    .string()
+    .regex(/^[0-9]{1,3}$/, 'must be an integer from 1 to 100')
+    .default('20')
+    .transform(Number)
+    .pipe(z.number().int().min(1).max(100)),
+  cursor: z.string().max(1_024).optional(),
+});
+
+const given = z.string().max(1_024).optional();
+export const streamQuerySchema = z.object({
+  after: given.meta({ description: 'Cursor, where Last-Event-ID is not sent.' }),
+  snapshot: z
+    .enum(['', '0', '1', 'false', 'true'])
+    .optional()
+    .transform((text) => text === '1' || text === 'true')
+    .meta({ description: '1: one `sync` frame instead of the past.' }),
+});
+
+export const titleSchema = z.strictObject({
+  title: z
+    .string()
+    .trim()
+    .min(1)
+    .max(200)
+    .regex(/^[^\p{Cc}]*$/u, 'must not hold control characters'),
+});
+
+export const sessionSchema = z.object({
+  tenantId: z.string(),
+  userId: z.string(),
+  roles: z.array(z.string()),
+  expiresAt: z.string().nullable(),
+});
+
+export const healthSchema = z.object({ status: z.literal('ok') });
+export const readySchema = z.object({ status: z.literal('ready') });
+
+export const errorSchema = z.object({
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    details: jsonObjectSchema.optional(),
+  }),
+});
+
+/** Names of what is used in several places of the OpenAPI document. */
+export const NAMED_SCHEMAS = {
+  Json: jsonSchema,
+  Error: errorSchema,
+  Message: messageSchema,
+  Conversation: conversationSchema,
+  PendingAction: pendingActionSchema,
+  Decision: decisionSchema,
+  StreamState: streamStateSchema,
+  Started: startedSchema,
+  Resumed: resumedSchema,
+  Aborted: abortedSchema,
+  ConversationStatus: statusSchema,
+  ActiveGenerations: activeSchema,
+  ConversationPage: conversationPageSchema,
+  MessagePage: messagePageSchema,
+  Session: sessionSchema,
+} as const;

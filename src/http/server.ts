@@ -1,0 +1,60 @@
+import { createServer } from 'node:http';
+import type { RequestListener, Server, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { AppError } from '../errors.ts';
+import { errorBody } from './error-handler.ts';
+
+/** The HTTP server around the app: what Node refuses before Express sees it gets the same JSON error body. */
+
+const MAX_HEADER_BYTES = 16_384;
+
+function statusLine(code: string | undefined): string {
+  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large';
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout';
+  return '400 Bad Request';
+}
+
+function rawAnswer(code: string | undefined): string {
+  const error = new AppError('INVALID_REQUEST', 'The request could not be read.');
+  const body = JSON.stringify(errorBody(error));
+  return [
+    `HTTP/1.1 ${statusLine(code)}`,
+    'Connection: close',
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    '',
+    body,
+  ].join('\r\n');
+}
+
+function codeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+export function createHttpServer(app: RequestListener): Server {
+  const answering = new WeakMap<Duplex, ServerResponse>();
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: 15_000,
+      requestTimeout: 30_000,
+      // Longer than the 60 s of usual load balancers: they, not we, close idle connections.
+      keepAliveTimeout: 65_000,
+    },
+    (req, res) => {
+      answering.set(req.socket, res);
+      app(req, res);
+    },
+  );
+  server.on('clientError', (error: Error, socket: Duplex) => {
+    const code = codeOf(error);
+    const response = answering.get(socket);
+    const midAnswer = response !== undefined && response.headersSent && !response.writableFinished;
+    if (code === 'ECONNRESET' || !socket.writable || midAnswer) {
+      socket.destroy();
+      return;
+    }
+    socket.end(rawAnswer(code), () => socket.destroy());
+  });
+  return server;
+}

@@ -1,0 +1,105 @@
+import type { Response } from 'express';
+import type { Ids } from '../lib/ids.ts';
+import type { FrameSink, Reader, Subscribed } from '../stream/generations.ts';
+import { createFrameWriter } from './frame-writer.ts';
+import type { FrameWriter } from './frame-writer.ts';
+import type { OpenStream, StreamPlace } from './open-streams.ts';
+import { factsOf } from './request-facts.ts';
+
+/** Turns a subscription into a response (docs/PROTOCOL.md section 3). */
+
+const HEADERS = {
+  'Content-Type': 'text/event-stream; charset=utf-8',
+  'Cache-Control': 'no-cache, no-transform',
+  'X-Accel-Buffering': 'no',
+};
+
+const HEARTBEAT = Buffer.from(': ping\n\n');
+
+/** Spreads the reconnects of many clients over 1 to 3 s. */
+function retryMs(ids: Ids): number {
+  return 1_000 + Math.floor(ids.random() * 2_000);
+}
+
+/**
+ * One open response: whole frames in, bytes out. open → ended (the terminal event is written) | gone (the connection
+ * is closed). A heartbeat is a write of its own between whole frames, so it can't fall into one.
+ */
+class SseStream implements FrameSink, OpenStream {
+  readonly #res: Response;
+  readonly #writer: FrameWriter;
+  #state: 'open' | 'ended' | 'gone' = 'open';
+  #full = false;
+  reader: Reader | undefined;
+
+  constructor(res: Response) {
+    this.#res = res;
+    this.#writer = createFrameWriter(res);
+    this.#writer.onDrain(() => {
+      this.#full = false;
+      if (this.#state === 'open') this.reader?.drained();
+    });
+  }
+
+  write(frames: Uint8Array): boolean {
+    if (this.#state !== 'open') return false;
+    this.#full = !this.#writer.write(frames);
+    return !this.#full;
+  }
+
+  heartbeat(): void {
+    if (!this.#full) this.write(HEARTBEAT);
+  }
+
+  end(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'ended';
+    this.#writer.release();
+    this.#res.end();
+  }
+
+  destroy(): void {
+    if (this.#state === 'ended') return;
+    this.#res.destroy();
+  }
+
+  gone(): void {
+    this.#state = 'gone';
+    this.#writer.release();
+    this.reader?.close();
+  }
+}
+
+export interface StreamAnswer {
+  res: Response;
+  subscribed: Extract<Subscribed, { outcome: 'open' }>;
+  place: StreamPlace;
+  ids: Ids;
+  /** Milliseconds, for the latency metric: the answer is there when its headers are. */
+  now: number;
+}
+
+/** Sends the headers with a first comment at once, then whatever the reader is given. */
+export function respondWithStream(answer: StreamAnswer): void {
+  const { res, subscribed, place, ids } = answer;
+  factsOf(res).answeredAt = answer.now;
+  if (res.req.method === 'HEAD') {
+    place.release();
+    res.writeHead(200, HEADERS).end();
+    return;
+  }
+  if (res.destroyed || res.socket?.destroyed === true) {
+    // The client left while the subscription was made; nothing was opened.
+    place.release();
+    return;
+  }
+  res.writeHead(200, HEADERS);
+  res.write(`: connected\nretry: ${retryMs(ids)}\n\n`);
+  const stream = new SseStream(res);
+  res.once('close', () => {
+    stream.gone();
+    place.release();
+  });
+  place.attach(stream);
+  stream.reader = subscribed.open(stream);
+}

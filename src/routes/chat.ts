@@ -1,0 +1,146 @@
+import type { ChatController } from '../controllers/chat.ts';
+import type { StreamController } from '../controllers/streams.ts';
+import type { Answer, Route } from '../http/route.ts';
+import {
+  abortedSchema,
+  abortSchema,
+  activeSchema,
+  chatSchema,
+  resumedSchema,
+  resumeSchema,
+  startedSchema,
+  statusSchema,
+  streamQuerySchema,
+} from '../http/schemas.ts';
+
+const kind = { access: 'user', tag: 'chat' } as const;
+const STREAM: Answer = {
+  about: 'The stream: comments, and frames of `id`, `event` and `data`.',
+  body: { contentType: 'text/event-stream' },
+  headers: ['Location', 'X-Generation-Id'],
+};
+
+interface Deps {
+  chat: ChatController;
+  streams: StreamController;
+  limits: { textChars: number };
+}
+
+export function chatRoutes({ chat, streams, limits }: Deps): Route[] {
+  return [
+    {
+      ...kind,
+      method: 'post',
+      path: '/api/chat',
+      handle: chat.start,
+      doc: {
+        summary: 'Start a generation',
+        description:
+          'Answered before any model work. The same key by the same user attaches to the first generation.',
+        body: chatSchema(limits),
+        headers: {
+          'Idempotency-Key': 'Makes the call idempotent; or messageId in the body.',
+          Accept: 'text/event-stream: the answer is the stream itself.',
+        },
+        answers: {
+          200: STREAM,
+          202: {
+            about: 'Accepted: the stream can be read from now on.',
+            body: startedSchema,
+            headers: ['Location', 'X-Generation-Id'],
+          },
+          204: { about: 'A stream was asked for that has nothing to say.' },
+        },
+        errors: [
+          'NOT_FOUND',
+          'CONVERSATION_BUSY',
+          'IDEMPOTENCY_CONFLICT',
+          'TOO_MANY_GENERATIONS',
+          'TOO_MANY_STREAMS',
+        ],
+      },
+    },
+    {
+      ...kind,
+      method: 'get',
+      path: '/api/chat/stream/:streamId',
+      handle: streams.read,
+      doc: {
+        summary: 'Read a stream',
+        description:
+          'Without a cursor from the start; with one exactly what comes after it, then live until the terminal event.',
+        query: streamQuerySchema,
+        headers: { 'Last-Event-ID': 'Cursor; wins over `after`.' },
+        answers: {
+          200: STREAM,
+          204: { about: 'The cursor names the last event of a finished stream.' },
+        },
+        errors: ['NOT_FOUND', 'TOO_MANY_STREAMS'],
+      },
+    },
+    {
+      ...kind,
+      method: 'post',
+      path: '/api/chat/resume',
+      handle: chat.resume,
+      doc: {
+        summary: 'Answer a pending action',
+        body: resumeSchema,
+        answers: {
+          200: { about: 'The same verdict had been accepted before.', body: resumedSchema },
+          202: { about: 'Accepted; the same stream goes on.', body: resumedSchema },
+        },
+        errors: [
+          'NOT_FOUND',
+          'UNDECIDED',
+          'UNKNOWN_TOOL_CALL',
+          'DUPLICATE_DECISION',
+          'INCOMPLETE_DECISION',
+          'DECISION_NOT_ALLOWED',
+          'STALE_ACTION',
+          'NO_PENDING_ACTION',
+          'ACTION_ALREADY_RESOLVED',
+          'AGENT_CHANGED',
+          'ACTION_EXPIRED',
+          'EDITED_ARGS_INVALID',
+          'TOO_MANY_GENERATIONS',
+        ],
+      },
+    },
+    {
+      ...kind,
+      method: 'post',
+      path: '/api/chat/abort',
+      handle: chat.abort,
+      doc: {
+        summary: 'Stop a generation',
+        description:
+          "Idempotent. A conversation's id stops its live generation and those enqueued behind it.",
+        body: abortSchema,
+        answers: { 200: { about: 'Stopped, or it had ended before.', body: abortedSchema } },
+        errors: ['NOT_FOUND'],
+      },
+    },
+    {
+      ...kind,
+      method: 'get',
+      path: '/api/chat/status/:conversationId',
+      handle: streams.status,
+      doc: {
+        summary: 'The live generation of a conversation',
+        answers: { 200: { about: 'What it is and what it has said.', body: statusSchema } },
+        errors: ['NOT_FOUND'],
+      },
+    },
+    {
+      ...kind,
+      method: 'get',
+      path: '/api/chat/active',
+      handle: streams.active,
+      doc: {
+        summary: "The caller's live generations",
+        answers: { 200: { about: 'Oldest first.', body: activeSchema } },
+      },
+    },
+  ];
+}
