@@ -30,7 +30,7 @@ export interface FinaliserDeps {
   metrics: StreamMetrics;
   log: Log;
   /** A generation is over: its conversation and a run slot are free. */
-  finished(job: Job): void;
+  finished(job: Job): Promise<void>;
 }
 
 /**
@@ -73,7 +73,7 @@ export class Finaliser {
     if (closed.outcome !== 'moved') return;
     this.#deps.metrics.generationFinished(job.outcome);
     this.#deps.log.info({ generationId, outcome: job.outcome }, 'generation finished');
-    this.#deps.finished(closed.job);
+    await this.#deps.finished(closed.job);
   }
 
   /** The log, fenced for us and read anew; undefined: somebody with a higher fence is at it. */

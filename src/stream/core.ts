@@ -1,0 +1,162 @@
+import type { AgentCatalog, AgentRunner, Titler } from '../agent/agent-runner.ts';
+import { delay, type Clock } from '../lib/clock.ts';
+import type { Ids } from '../lib/ids.ts';
+import type { Log } from '../lib/log.ts';
+import type { ConversationStore } from './conversation-store.ts';
+import type { EventTransport } from './event-transport.ts';
+import { Finaliser } from './finaliser.ts';
+import { FlushTicker } from './flush-ticker.ts';
+import { GenerationJobManager } from './generation-job-manager.ts';
+import type { Generations } from './generations.ts';
+import type { JobStore } from './job-store.ts';
+import { LogHub } from './log-hub.ts';
+import { Look } from './look.ts';
+import type { StreamMetrics } from './metrics.ts';
+import { Opening } from './opening.ts';
+import { RunQueue } from './run-queue.ts';
+import { Starter } from './starter.ts';
+import { Stopper } from './stopper.ts';
+import { Subscriber } from './subscriber.ts';
+import { Supervisor } from './supervisor.ts';
+import { Titles } from './titles.ts';
+
+/** Who deletes a temporary conversation whose time is over. */
+const PURGE = 'system';
+
+export interface CoreDeps {
+  jobs: JobStore;
+  transport: EventTransport;
+  conversations: ConversationStore;
+  runner: AgentRunner;
+  catalog: AgentCatalog;
+  titler: Titler;
+  clock: Clock;
+  ids: Ids;
+  metrics: StreamMetrics;
+  log: Log;
+  /** Runs a task after what is going on now; `setImmediate` outside of tests. */
+  schedule(task: () => void): void;
+  settings: CoreSettings;
+}
+
+/** Milliseconds, counts, and the name of this replica. */
+export interface CoreSettings {
+  driver: string;
+  leaseTtl: number;
+  scanInterval: number;
+  flushWindow: number;
+  streamRetention: number;
+  temporaryTtl: number;
+  approvalTtl: number;
+  maxConcurrentRuns: number;
+  maxPerOwner: number;
+}
+
+/** The heart, put together from its ports. */
+export class Core implements AsyncDisposable {
+  readonly generations: Generations;
+  readonly #clock: Clock;
+  readonly #ticker: FlushTicker;
+  readonly #hub: LogHub;
+  readonly #queue: RunQueue;
+  readonly #supervisor: Supervisor;
+  readonly #titles: Titles;
+  #draining = false;
+
+  constructor(deps: CoreDeps) {
+    const { jobs, clock, log, settings } = deps;
+    const { driver, leaseTtl } = settings;
+    this.#clock = clock;
+    this.#ticker = new FlushTicker(clock, settings.flushWindow);
+    this.#titles = new Titles(deps);
+    const hub = new LogHub({
+      transport: deps.transport,
+      schedule: (task) => deps.schedule(task),
+      onTailError: (err) => log.error({ err }, 'tail failed'),
+    });
+    this.#hub = hub;
+    const opening = new Opening({ ...deps, temporaryTtl: settings.temporaryTtl });
+    const finaliser: Finaliser = new Finaliser({
+      ...deps,
+      hub,
+      opening,
+      titles: this.#titles,
+      finished: (job) => stopper.promoteNext(job.conversationId),
+    });
+    const titles = this.#titles;
+    this.#queue = new RunQueue({
+      ...deps,
+      hub,
+      opening,
+      finaliser,
+      titles,
+      ticker: this.#ticker,
+      driver,
+      leaseTtl,
+      capacity: settings.maxConcurrentRuns,
+    });
+    const stopper = new Stopper({ jobs, finaliser, queue: this.#queue, driver, leaseTtl });
+    const starter = new Starter({
+      ...deps,
+      opening,
+      stopper,
+      queue: this.#queue,
+      maxPerOwner: settings.maxPerOwner,
+    });
+    const manager = new GenerationJobManager({
+      ...deps,
+      hub,
+      starter,
+      stopper,
+      subscriber: new Subscriber({ ...deps, hub }),
+      look: new Look({ ...deps, hub }),
+      isDraining: () => this.#draining,
+    });
+    this.generations = manager;
+    this.#supervisor = new Supervisor({
+      ...deps,
+      ...settings,
+      hub,
+      finaliser,
+      poke: () => this.#queue.poke(),
+      purgeConversations: async (now, limit) => {
+        for (const id of await deps.conversations.purgeable(now, limit)) {
+          await manager.eraseConversation(id, PURGE);
+        }
+      },
+    });
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Settles what an earlier process left, and keeps looking. Does not wait for it. */
+  start(): void {
+    this.#supervisor.start();
+  }
+
+  /** Refuses new work from now on; what runs stops at its next step boundary. */
+  beginDrain(): void {
+    this.#draining = true;
+    this.#queue.drain();
+  }
+
+  /** Resolves when nothing is driven here any more, at the latest after `grace` ms. */
+  async drained(grace: number): Promise<void> {
+    const idle = new AbortController();
+    const late = delay(this.#clock, grace, idle.signal);
+    await Promise.race([this.#queue.idle(), late]);
+    idle.abort();
+  }
+
+  /** Hands over what still runs, then lets go of everything. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.beginDrain();
+    await this.#supervisor[Symbol.asyncDispose]();
+    await this.#queue[Symbol.asyncDispose]();
+    await this.#titles[Symbol.asyncDispose]();
+    this.#ticker[Symbol.dispose]();
+    await this.#hub[Symbol.asyncDispose]();
+  }
+}
