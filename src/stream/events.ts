@@ -116,6 +116,8 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     reason: z.enum(['resumed', 'recovered']),
     keep: sequence,
     state: streamStateSchema.optional(),
+    /** The model call that made each part of `state`, for the next recovery. */
+    calls: z.array(z.string().nullable()).optional(),
   }),
   event('done', {
     status: outcomeSchema,

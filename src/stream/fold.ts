@@ -4,7 +4,7 @@ import type { Decision, PendingAction } from './pending-action.ts';
 
 /** Where a part came from: what recovery needs to know and the message does not show. */
 export interface PartOrigin {
-  /** Model call that made it; undefined for tool calls and for what an earlier recovery let stand. */
+  /** Model call that made it; undefined for tool calls and attachments. */
   call: string | undefined;
   /** Sequence of the event that began it. */
   since: number;
@@ -212,7 +212,10 @@ export class MessageFold {
     if (!body.state) return;
     const { message, usage } = body.state;
     this.#parts = message.content.map((part) => ({ ...part }));
-    this.#origins = this.#parts.map(() => ({ call: undefined, since: seq }));
+    this.#origins = this.#parts.map((_part, index) => ({
+      call: body.calls?.[index] ?? undefined,
+      since: seq,
+    }));
     this.#tools = new Map();
     for (const [index, part] of this.#parts.entries()) {
       if (part.type === 'tool_call') this.#tools.set(part.toolCallId, index);

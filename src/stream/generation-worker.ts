@@ -191,7 +191,7 @@ export class GenerationWorker {
       generationId: job.generationId,
       fence: job.fence,
     });
-    const { content, keep } = whatStands(view.fold, standing, view.head.seq);
+    const { content, calls, keep } = whatStands(view.fold, standing, view.head.seq);
     const before = view.fold.state();
     if (hashOf(content) !== hashOf(before.message.content)) {
       const state = {
@@ -199,7 +199,7 @@ export class GenerationWorker {
         status: 'running' as const,
         message: { ...before.message, content },
       };
-      await writer.append({ type: 'segment', reason: 'recovered', keep, state });
+      await writer.append({ type: 'segment', reason: 'recovered', keep, state, calls });
     }
     return standing.resumable ? { kind: 'continue' } : { kind: 'start' };
   }

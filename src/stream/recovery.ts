@@ -5,6 +5,8 @@ import type { MessagePart, ToolCallPart } from './message.ts';
 /** What is left of an answer after its driver died. */
 export interface Recovered {
   content: MessagePart[];
+  /** The model call that made each part. */
+  calls: (string | null)[];
   /** Sequence up to which what readers have seen stands. */
   keep: number;
 }
@@ -16,13 +18,14 @@ export interface Recovered {
  */
 export function whatStands(fold: MessageFold, standing: Standing, head: number): Recovered {
   const content: MessagePart[] = [];
+  const made: (string | null)[] = [];
   let keep = head;
   const withdrawn = (index: number): void => {
     keep = Math.min(keep, (fold.origin(index)?.since ?? 1) - 1);
   };
   if (!standing.resumable) {
     fold.parts.forEach((_part, index) => withdrawn(index));
-    return { content, keep };
+    return { content, calls: made, keep };
   }
   const calls = new Map(standing.calls.map((call) => [call.call, new Remaining(call)]));
   const toolCalls = new Set(
@@ -33,7 +36,7 @@ export function whatStands(fold: MessageFold, standing: Standing, head: number):
     const known =
       part.type === 'tool_call'
         ? toolCalls.has(part.toolCallId)
-        : part.type === 'attachment' || call === undefined || calls.has(call);
+        : part.type === 'attachment' || (call !== undefined && calls.has(call));
     if (!known) {
       withdrawn(index);
       continue;
@@ -41,9 +44,15 @@ export function whatStands(fold: MessageFold, standing: Standing, head: number):
     const copy = { ...part };
     if (call !== undefined) calls.get(call)?.seen(copy);
     content.push(copy);
+    made.push(call ?? null);
   }
-  for (const call of calls.values()) content.push(...call.missing(content));
-  return { content: content.map((part) => withResult(part, standing)), keep };
+  for (const [id, call] of calls) {
+    for (const part of call.missing(content)) {
+      content.push(part);
+      made.push(part.type === 'tool_call' ? null : id);
+    }
+  }
+  return { content: content.map((part) => withResult(part, standing)), calls: made, keep };
 }
 
 /** A finished model call, less what the log has of it. */
