@@ -1,0 +1,156 @@
+import { describe, expect, test } from '@jest/globals';
+import { connect, type Socket } from 'node:net';
+import { startTurn, type Turn } from '../support/api.ts';
+import { rssOf, type ServerProcess, useServers } from '../support/server-process.ts';
+import { readConnection } from '../support/sse-client.ts';
+import { checkReader, readAll, truthOf } from '../support/truth.ts';
+
+const MIB = 1024 * 1024;
+const STALLED = 20;
+const EVENTS = 30_000;
+const IDLE = 1000;
+
+const roomy = { MAX_STREAMS_PER_USER: '5000', MAX_GENERATIONS_PER_USER: '100' };
+
+/** A reader that asks and then reads no byte until it is told to. */
+function stalledReader(server: ServerProcess, turn: Turn): Socket {
+  const { hostname, port, host } = new URL(server.baseUrl);
+  const socket = connect({ host: hostname, port: Number(port) });
+  socket.pause();
+  socket.on('error', () => {});
+  socket.write(`GET ${turn.streamPath} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  return socket;
+}
+
+interface Flow {
+  turn: Turn;
+  /** Milliseconds from the start to the last event at a reader that keeps up. */
+  took: number;
+  /** Highest resident memory of the server meanwhile. */
+  peak: number;
+}
+
+/** One long answer as fast as the engine makes it, with one reader that keeps up. */
+async function flow(server: ServerProcess, sockets: (turn: Turn) => void): Promise<Flow> {
+  const before = performance.now();
+  const turn = await startTurn(server.baseUrl, { text: `say ${EVENTS} 0 word` });
+  sockets(turn);
+  let peak = 0;
+  const watching = setInterval(() => {
+    peak = Math.max(peak, rssOf(server.pid));
+  }, 50);
+  try {
+    await readAll(server.baseUrl, turn);
+    return { turn, took: performance.now() - before, peak };
+  } finally {
+    clearInterval(watching);
+  }
+}
+
+describe('readers that misbehave', () => {
+  const servers = useServers();
+
+  test('who never reads costs less than a MiB and slows nobody', async () => {
+    const server = await servers.start(roomy);
+    const sockets: Socket[] = [];
+    // The first run warms the engine up: its heap is not the readers' memory.
+    await flow(server, () => {});
+    const alone = await flow(server, () => {});
+
+    const together = await flow(server, (turn) => {
+      for (let reader = 0; reader < STALLED; reader += 1) {
+        sockets.push(stalledReader(server, turn));
+      }
+    });
+    const growth = (together.peak - alone.peak) / STALLED;
+    console.info(
+      `${STALLED} stalled readers, ${EVENTS} events: ${Math.round(growth / 1024)} KiB each; ` +
+        `${Math.round(alone.took)} ms alone, ${Math.round(together.took)} ms with them`,
+    );
+    for (const socket of sockets) socket.destroy();
+
+    expect(growth).toBeLessThan(MIB);
+    expect(together.took).toBeLessThan(alone.took * 1.5 + 500);
+  }, 60_000);
+
+  test('who begins to read late gets everything', async () => {
+    const server = await servers.start(roomy);
+    const turn = await startTurn(server.baseUrl, { text: 'say 20000 0 late' });
+    const late = stalledReader(server, turn);
+    const read = await readAll(server.baseUrl, turn);
+    let bytes = 0;
+    let tail = '';
+
+    await new Promise<void>((resolve) => {
+      late.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        tail = (tail + chunk.toString('latin1')).slice(-2000);
+        if (tail.endsWith('0\r\n\r\n')) late.end();
+      });
+      late.on('close', () => resolve());
+      late.resume();
+    });
+
+    checkReader(await truthOf(server.baseUrl, turn), read);
+    expect(bytes).toBeGreaterThan(100_000);
+    expect(tail).toContain(`id: ${read.done.id}\nevent: done\n`);
+  }, 60_000);
+
+  test('all of them leaving changes nothing', async () => {
+    const server = await servers.start(roomy);
+    const { baseUrl } = server;
+    const turn = await startTurn(baseUrl, { text: 'say 100 5 on' });
+    const leaving = [1, 2, 3].map((count) =>
+      readConnection({
+        baseUrl,
+        path: turn.streamPath,
+        entry: 'fresh',
+        onFrame: ({ seq }) => seq < 10 * count,
+      }),
+    );
+    for (const { ending } of await Promise.all(leaving)) expect(ending).toBe('left');
+
+    const read = await readAll(baseUrl, turn);
+
+    expect(read.done.data).toMatchObject({ status: 'completed' });
+    checkReader(await truthOf(baseUrl, turn), read);
+  }, 30_000);
+
+  test(`${IDLE} idle readers cost little`, async () => {
+    const server = await servers.start(roomy);
+    const { baseUrl } = server;
+    const turn = await startTurn(baseUrl, { text: 'hang' });
+    const quit = new AbortController();
+    let opened = 0;
+    const read = (): Promise<unknown> =>
+      new Promise<void>((resolve) => {
+        const onFrame = ({ seq }: { seq: number }): void => {
+          if (seq === 1) resolve();
+        };
+        const { signal } = quit;
+        const connection = readConnection({
+          baseUrl,
+          path: turn.streamPath,
+          entry: 'fresh',
+          onFrame,
+          signal,
+        });
+        readers.push(connection);
+      }).then(() => (opened += 1));
+    const readers: Promise<unknown>[] = [];
+    // A few first: what the first readers make the server load is not theirs.
+    for (let warm = 0; warm < 20; warm += 1) await read();
+    const before = rssOf(server.pid);
+
+    for (let batch = 0; batch < IDLE / 50; batch += 1) {
+      await Promise.all(Array.from({ length: 50 }, read));
+    }
+    const each = (rssOf(server.pid) - before) / IDLE;
+    quit.abort();
+    await Promise.all(readers);
+
+    console.info(`${IDLE} idle readers: ${(each / 1024).toFixed(1)} KiB each`);
+    expect(opened).toBe(IDLE + 20);
+    expect(each).toBeLessThan(64 * 1024);
+  }, 60_000);
+});

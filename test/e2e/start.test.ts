@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync, utimesSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { freePort } from '../support/server-process.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const run = promisify(execFile);
+
+/** A clone as a newcomer has it after `npm ci`: linked, because installing is npm's business. */
+async function freshClone(): Promise<string> {
+  const folder = join(mkdtempSync(join(tmpdir(), 'holdfast-clone-')), 'holdfast');
+  await run('git', ['clone', '--quiet', '--no-hardlinks', ROOT, folder]);
+  const modules = join(folder, 'node_modules');
+  await run('cp', ['-al', join(ROOT, 'node_modules'), modules]);
+  // Installed now, so that it is newer than the lock; the file itself is shared with the original.
+  const lock = join(modules, '.package-lock.json');
+  if (existsSync(lock)) {
+    copyFileSync(lock, `${lock}.new`);
+    renameSync(`${lock}.new`, lock);
+  }
+  utimesSync(modules, new Date(), new Date());
+  return folder;
+}
+
+/** The commands that the start prints: each is one line that begins with curl. */
+function curlLines(output: string): string[] {
+  return output
+    .split('\n')
+    .map((line) => line.trim().replace(/^\$ /, ''))
+    .filter((line) => line.startsWith('curl '));
+}
+
+describe('npm start on a fresh clone', () => {
+  let folder = '';
+  let child: ChildProcess | undefined;
+  let output = '';
+
+  beforeAll(async () => {
+    execFileSync('curl', ['--version']);
+    folder = await freshClone();
+  }, 60_000);
+
+  afterAll(async () => {
+    if (child?.pid !== undefined && child.exitCode === null) {
+      const gone = new Promise((done) => child?.once('close', done));
+      // npm starts a shell that starts node: the whole group goes.
+      process.kill(-child.pid, 'SIGKILL');
+      await gone;
+    }
+    rmSync(resolve(folder, '..'), { recursive: true, force: true });
+  });
+
+  test('prints a URL and three curl lines that work as printed', async () => {
+    const port = await freePort();
+    child = spawn('npm', ['start'], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: String(port) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    const printed = new Promise<void>((ready, failed) => {
+      const read = (chunk: Buffer): void => {
+        output += chunk.toString('utf8');
+        if (curlLines(output).length >= 3) ready();
+      };
+      child?.stdout?.on('data', read);
+      child?.stderr?.on('data', read);
+      child?.once('close', () => failed(new Error(`npm start ended:\n${output}`)));
+    });
+    await printed;
+
+    const lines = curlLines(output);
+    // One shell, as somebody pastes them one after the other.
+    const pasted = lines.map((line) => `${line}; echo "[exit $?]"`).join('\n');
+    const { stdout } = await run('sh', ['-c', pasted], { timeout: 40_000 });
+
+    expect(output).toContain(`http://127.0.0.1:${port}`);
+    expect(lines).toHaveLength(3);
+    expect(stdout.match(/\[exit 0\]/g)).toHaveLength(3);
+    expect(stdout).not.toContain('"error":');
+    expect(stdout).toContain('generationId');
+    expect(stdout).toContain('event: done');
+  }, 60_000);
+});
