@@ -148,6 +148,10 @@ export function createMemoryJobStore({ clock }: { clock: Clock }): JobStore {
       if (entry?.job.status === 'finished') entry.logDropped = true;
     },
 
+    async allOf(conversationId) {
+      return copy(all((job) => job.conversationId === conversationId));
+    },
+
     async deleteConversation(conversationId) {
       for (const job of all((job) => job.conversationId === conversationId)) {
         entries.delete(job.generationId);

@@ -1,0 +1,129 @@
+import type Database from 'libsql';
+import type { Clock } from '../../lib/clock.ts';
+import type { FinishedJob, Job, QueuedJob } from '../../stream/job.ts';
+import type { InsertResult, JobStore } from '../../stream/job-store.ts';
+import { keyText } from './cells.ts';
+import { assertUsable } from './database.ts';
+import { JobTable } from './job-table.ts';
+
+const isQueued = (job: Job): job is QueuedJob => job.status === 'queued';
+const isFinished = (job: Job): job is FinishedJob => job.status === 'finished';
+
+function isUniqueViolation(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'SQLITE_CONSTRAINT_UNIQUE';
+}
+
+export function createSqliteJobStore(deps: { db: Database.Database; clock: Clock }): JobStore {
+  const { db, clock } = deps;
+  const table = new JobTable(db);
+
+  const insert = db.transaction((job: QueuedJob, maxPerOwner: number): InsertResult => {
+    const duplicate = table.one('byKey', [keyText(job.idempotencyKey)]);
+    if (duplicate) return { outcome: 'duplicate', job: duplicate };
+    const active =
+      job.lane === 'active' ? table.one('activeOf', [keyText(job.conversationId)]) : undefined;
+    if (active) return { outcome: 'busy', job: active };
+    const { tenantId, userId } = job.owner;
+    const live = table.count('slotsOf', [keyText(tenantId), keyText(userId)]);
+    if (live >= maxPerOwner) return { outcome: 'limit', live };
+    table.insert(job);
+    return { outcome: 'inserted', job };
+  });
+
+  /** Undefined: the index that allows one live active job per conversation refused it. */
+  function replace(next: Job, expected: number): { changed: boolean } | undefined {
+    try {
+      return { changed: table.replace(next, expected) };
+    } catch (error) {
+      if (isUniqueViolation(error)) return undefined;
+      throw error;
+    }
+  }
+
+  return {
+    async now() {
+      return clock.now();
+    },
+
+    async insert(job, { maxPerOwner }) {
+      return insert.immediate(job, maxPerOwner);
+    },
+
+    async get(generationId) {
+      return table.one('byId', [keyText(generationId)]);
+    },
+
+    async byIdempotencyKey(key) {
+      return table.one('byKey', [keyText(key)]);
+    },
+
+    async compareAndSet(next, expected) {
+      if (next.version !== expected + 1) throw new Error('the version must rise by one');
+      const replaced = replace(next, expected);
+      if (!replaced) return { outcome: 'lane_taken' };
+      if (replaced.changed) return { outcome: 'stored' };
+      return { outcome: 'stale', current: table.one('byId', [keyText(next.generationId)]) };
+    },
+
+    async liveOf(conversationId) {
+      return table.many('liveOf', [keyText(conversationId)]);
+    },
+
+    async latestOf(conversationId) {
+      return table.one('latestOf', [keyText(conversationId)]);
+    },
+
+    async liveByOwner({ tenantId, userId }, limit) {
+      return table.many('liveByOwner', [keyText(tenantId), keyText(userId), limit]);
+    },
+
+    async claimable(limit) {
+      return table.many('claimable', [limit]).filter(isQueued);
+    },
+
+    async queuePosition(generationId) {
+      return table.count('position', [keyText(generationId)]);
+    },
+
+    async due(now, limit) {
+      return table.many('due', [now, limit]);
+    },
+
+    async withLogOlderThan(before, limit) {
+      return table.many('logs', [before, limit]).filter(isFinished);
+    },
+
+    async logDropped(generationId) {
+      table.run('logDropped', [keyText(generationId)]);
+    },
+
+    async allOf(conversationId) {
+      return table.many('allOf', [keyText(conversationId)]);
+    },
+
+    async deleteConversation(conversationId) {
+      table.run('deleteConversation', [keyText(conversationId)]);
+    },
+
+    async ping() {
+      assertUsable(db);
+    },
+  };
+}
+
+/**
+ * Ends every lease. Right after opening only: the file is locked, so every driver that held one is dead, and its
+ * generations need not wait until the leases run out. Returns how many there were.
+ */
+export function endLeases(db: Database.Database): number {
+  const table = new JobTable(db);
+  return db.transaction(() => {
+    const leased = table.many('leased', []);
+    for (const job of leased) {
+      if (job.status !== 'running' && job.status !== 'finalizing') continue;
+      const lease = { ...job.lease, leaseUntil: 0 };
+      table.replace({ ...job, lease, version: job.version + 1 }, job.version);
+    }
+    return leased.length;
+  })();
+}

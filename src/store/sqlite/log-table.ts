@@ -1,0 +1,176 @@
+import type Database from 'libsql';
+import type {
+  AppendRequest,
+  AppendResult,
+  LogInfo,
+  StoredEvent,
+} from '../../stream/event-transport.ts';
+import { EMPTY_LOG, judgeAppend, ReadBudget, trimmed } from '../log-rules.ts';
+import { all, first, integer, keyText, text, type Row } from './cells.ts';
+
+/**
+ * One row per append. These two control characters can't stand in JSON text (they are always escaped there), so the
+ * row is split again without parsing, and every reader gets the bytes that were written.
+ */
+const BETWEEN_EVENTS = '\u001E';
+const AFTER_TYPE = '\u001F';
+
+/** Logs whose state is kept in memory; an evicted one costs a query. */
+const CACHED_LOGS = 10_000;
+/** Rows that one query of a read fetches. */
+const READ_ROWS = 64;
+
+interface Log {
+  id: number;
+  info: LogInfo;
+}
+
+// oxlint-disable-next-line no-control-regex -- these are what JSON text never holds
+const NOT_JSON_TEXT = /[\u0000-\u001F\uD800-\uDFFF]/u;
+
+/** The events of one append as the text of its row. Throws where the bytes would not come back as they went in. */
+export function encodeBatch(events: StoredEvent[]): string {
+  for (const { type, data } of events) {
+    if (NOT_JSON_TEXT.test(type) || NOT_JSON_TEXT.test(data)) {
+      throw new Error('the data of an event must be JSON text on one line');
+    }
+  }
+  return events.map(({ type, data }) => `${type}${AFTER_TYPE}${data}`).join(BETWEEN_EVENTS);
+}
+
+function decode(row: Row): StoredEvent[] {
+  const from = integer(row, 'first_seq');
+  const fence = integer(row, 'fence');
+  const events = text(row, 'events').split(BETWEEN_EVENTS);
+  return events.map((event, index) => {
+    const end = event.indexOf(AFTER_TYPE);
+    return { seq: from + index, fence, type: event.slice(0, end), data: event.slice(end + 1) };
+  });
+}
+
+/**
+ * The SQL of the event log, synchronous. The process has the file to itself, so the state of a log in memory is the
+ * state in the file, and an append is an insert and an update without a query.
+ */
+export class LogTable {
+  readonly #cache = new Map<string, Log>();
+  readonly #sql: ReturnType<typeof prepare>;
+
+  constructor(db: Database.Database) {
+    this.#sql = prepare(db);
+  }
+
+  info(generationId: string): LogInfo | undefined {
+    return this.#find(generationId)?.info;
+  }
+
+  create(generationId: string): void {
+    this.#sql.create.run([keyText(generationId)]);
+  }
+
+  /** Call within a transaction, and `forget` if it fails. */
+  append(request: AppendRequest, encoded: string): AppendResult {
+    const log = this.#find(request.generationId);
+    const { result, next } = judgeAppend(log?.info, request);
+    if (!log || !next) return result;
+    if (result.outcome === 'appended') {
+      this.#sql.insert.run([log.id, request.expected + 1, result.head, request.fence, encoded]);
+    }
+    this.#save(log, next);
+    return result;
+  }
+
+  /** Sets the fence of a log that is there. */
+  fence(generationId: string, fence: number): void {
+    const log = this.#find(generationId);
+    if (log && log.info.fence !== fence) this.#save(log, { ...log.info, fence });
+  }
+
+  read(
+    generationId: string,
+    range: { after: number; limit: number; maxBytes: number },
+  ): { events: StoredEvent[]; info: LogInfo } | undefined {
+    const log = this.#find(generationId);
+    if (!log) return undefined;
+    const budget = new ReadBudget(range);
+    let after = Math.max(range.after, log.info.first - 1);
+    while (after < log.info.head && budget.left > 0) {
+      const rows = all(this.#sql.read, [log.id, after, Math.min(READ_ROWS, budget.left)]);
+      const from = after;
+      const events = rows.flatMap(decode).filter(({ seq }) => seq > from);
+      if (!events.every((event) => budget.take(event))) break;
+      after = events.at(-1)?.seq ?? log.info.head;
+    }
+    return { events: budget.events, info: log.info };
+  }
+
+  /** Call within a transaction. A row that holds kept entries too stays whole; `first` hides the rest. */
+  trim(generationId: string, upTo: number): void {
+    const log = this.#find(generationId);
+    if (!log) return;
+    const next = trimmed(log.info, upTo);
+    if (next === log.info) return;
+    this.#sql.trim.run([log.id, next.first]);
+    this.#save(log, next);
+  }
+
+  /** Call within a transaction. */
+  drop(generationId: string): void {
+    const log = this.#find(generationId);
+    if (!log) return;
+    this.#sql.trim.run([log.id, Number.MAX_SAFE_INTEGER]);
+    this.#sql.drop.run([log.id]);
+    this.#cache.delete(generationId);
+  }
+
+  /** What is in memory may not be what is in the file: a transaction was rolled back. */
+  forget(): void {
+    this.#cache.clear();
+  }
+
+  #save(log: Log, next: LogInfo): void {
+    if (next === log.info) return;
+    this.#sql.save.run([next.head, next.first, next.fence, next.closed ? 1 : 0, log.id]);
+    log.info = next;
+  }
+
+  #find(generationId: string): Log | undefined {
+    const known = this.#cache.get(generationId);
+    if (known) return known;
+    const row = first(this.#sql.find, [keyText(generationId)]);
+    if (!row) return undefined;
+    const log: Log = {
+      id: integer(row, 'id'),
+      info: {
+        head: integer(row, 'head'),
+        first: integer(row, 'first'),
+        fence: integer(row, 'fence'),
+        closed: integer(row, 'closed') === 1,
+      },
+    };
+    const [oldest] = this.#cache.keys();
+    if (oldest !== undefined && this.#cache.size >= CACHED_LOGS) this.#cache.delete(oldest);
+    this.#cache.set(generationId, log);
+    return log;
+  }
+}
+
+function prepare(db: Database.Database) {
+  const { head, first: from, fence } = EMPTY_LOG;
+  return {
+    create: db.prepare(
+      `INSERT INTO logs (generation_id, head, first, fence, closed) VALUES (?, ${head}, ${from}, ${fence}, 0)
+       ON CONFLICT (generation_id) DO NOTHING`,
+    ),
+    find: db.prepare('SELECT id, head, first, fence, closed FROM logs WHERE generation_id = ?'),
+    save: db.prepare('UPDATE logs SET head = ?, first = ?, fence = ?, closed = ? WHERE id = ?'),
+    insert: db.prepare(
+      'INSERT INTO log_batches (log_id, first_seq, last_seq, fence, events) VALUES (?, ?, ?, ?, ?)',
+    ),
+    read: db.prepare(
+      `SELECT first_seq, fence, events FROM log_batches WHERE log_id = ? AND last_seq > ? ORDER BY last_seq LIMIT ?`,
+    ),
+    trim: db.prepare('DELETE FROM log_batches WHERE log_id = ? AND last_seq < ?'),
+    drop: db.prepare('DELETE FROM logs WHERE id = ?'),
+  };
+}

@@ -1,0 +1,63 @@
+import type Database from 'libsql';
+import type { Message } from '../../stream/message.ts';
+import { all, first, integer, keyText, text, type Row } from './cells.ts';
+
+export interface PlacedMessage {
+  /** Rises in the order of first insertion; an update keeps it. */
+  ord: number;
+  fence: number;
+  message: Message;
+}
+
+/** The record was written by this program: it is parsed, not checked again. */
+function placed(row: Row): PlacedMessage {
+  const message: Message = JSON.parse(text(row, 'record'));
+  return { ord: integer(row, 'ord'), fence: integer(row, 'fence'), message };
+}
+
+const SELECT = 'SELECT ord, fence, record FROM messages WHERE conversation_id = ?';
+
+function prepare(db: Database.Database) {
+  return {
+    upsert: db.prepare(
+      `INSERT INTO messages (conversation_id, message_id, fence, record) VALUES (?, ?, ?, ?)
+       ON CONFLICT (conversation_id, message_id) DO UPDATE SET fence = excluded.fence, record = excluded.record`,
+    ),
+    find: db.prepare(`${SELECT} AND message_id = ?`),
+    after: db.prepare(`${SELECT} AND ord > ? ORDER BY ord LIMIT ?`),
+    last: db.prepare(`${SELECT} ORDER BY ord DESC LIMIT 1`),
+    deleteAll: db.prepare('DELETE FROM messages WHERE conversation_id = ?'),
+  };
+}
+
+/** The SQL of messages: synchronous. */
+export class MessageTable {
+  readonly #sql: ReturnType<typeof prepare>;
+
+  constructor(db: Database.Database) {
+    this.#sql = prepare(db);
+  }
+
+  upsert(message: Message, fence: number): void {
+    const key = [message.conversationId, message.messageId].map(keyText);
+    this.#sql.upsert.run([...key, fence, JSON.stringify(message)]);
+  }
+
+  find(conversationId: string, messageId: string): PlacedMessage | undefined {
+    const row = first(this.#sql.find, [keyText(conversationId), keyText(messageId)]);
+    return row && placed(row);
+  }
+
+  after(conversationId: string, ord: number, limit: number): PlacedMessage[] {
+    return all(this.#sql.after, [keyText(conversationId), ord, limit]).map(placed);
+  }
+
+  last(conversationId: string): PlacedMessage | undefined {
+    const row = first(this.#sql.last, [keyText(conversationId)]);
+    return row && placed(row);
+  }
+
+  deleteAll(conversationId: string): void {
+    this.#sql.deleteAll.run([keyText(conversationId)]);
+  }
+}
