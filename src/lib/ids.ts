@@ -1,21 +1,28 @@
 import { randomBytes } from 'node:crypto';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+/** Ids made within one millisecond are told apart, and kept in order, by fractions of it. */
+const FRACTIONS = 1024;
 
 /** Makes ids. Injected into the core so that simulations are deterministic. */
 export interface Ids {
-  /** `<prefix>_` + 10 characters of time (ms) + 16 random ones (80 bits): sortable and unguessable. */
+  /**
+   * `<prefix>_` + 11 characters of time + 16 random ones (80 bits): unguessable, and in the order in which one
+   * process made them.
+   */
   sortable(prefix: string): string;
   /** A number in [0, 1), for jitter. */
   random(): number;
 }
 
 export function createIds(now: () => number, bytes: (n: number) => Uint8Array = randomBytes): Ids {
+  let latest = 0;
   return {
     sortable(prefix) {
-      let time = now();
+      latest = Math.max(now() * FRACTIONS, latest + 1);
+      let time = latest;
       let head = '';
-      for (let i = 0; i < 10; i += 1) {
+      for (let i = 0; i < 11; i += 1) {
         head = ALPHABET.charAt(time % 32) + head;
         time = Math.floor(time / 32);
       }

@@ -74,13 +74,33 @@ export class GenerationWorker {
   readonly #deps: WorkerDeps;
   readonly #stop = new AbortController();
   readonly #drain = new AbortController();
+  readonly #keeper: LeaseKeeper;
   #phase: 'running' | 'finishing' | 'stopped' = 'running';
   #pen: Pen | undefined;
 
   constructor(job: RunningJob, deps: WorkerDeps) {
     this.job = job;
     this.#deps = deps;
+    this.#keeper = this.#keepLease();
     this.over = this.#drive();
+  }
+
+  #keepLease(): LeaseKeeper {
+    const { generationId, fence } = this.job;
+    const { clock, leaseTtl, jobs, driver, log } = this.#deps;
+    return new LeaseKeeper({
+      clock,
+      ttl: leaseTtl,
+      renew: async () => {
+        const actor = { driver, leaseTtl, now: await jobs.now() };
+        const kept = await carryOut(jobs, generationId, { type: 'heartbeat', fence, actor });
+        return kept.outcome === 'moved';
+      },
+      lost: () => {
+        log.warn({ generationId, fence }, 'lease lost');
+        void this.halt();
+      },
+    });
   }
 
   /** Stops the run at once. What was said so far is durable when it resolves, and nothing will be added to it. */
@@ -107,27 +127,13 @@ export class GenerationWorker {
 
   async #drive(): Promise<void> {
     const { generationId, fence } = this.job;
-    const { clock, leaseTtl, jobs, driver, log } = this.#deps;
-    const keeper = new LeaseKeeper({
-      clock,
-      ttl: leaseTtl,
-      renew: async () => {
-        const actor = { driver, leaseTtl, now: await jobs.now() };
-        const kept = await carryOut(jobs, generationId, { type: 'heartbeat', fence, actor });
-        return kept.outcome === 'moved';
-      },
-      lost: () => {
-        log.warn({ generationId, fence }, 'lease lost');
-        void this.halt();
-      },
-    });
     try {
       await this.#end(await this.#run());
     } catch (err) {
       // The store failed under us. The lease runs out, and whoever takes over begins from what is durable.
-      log.error({ err, generationId, fence }, 'driver gave up');
+      this.#deps.log.error({ err, generationId, fence }, 'driver gave up');
     } finally {
-      keeper[Symbol.dispose]();
+      this.#keeper[Symbol.dispose]();
       this.#stop.abort(new Halted('over'));
       this.#pen?.writer.close();
       await this.#deps.hub.release(generationId).catch(() => undefined);
@@ -264,6 +270,8 @@ export class GenerationWorker {
       error: ending.how === 'failed' ? ending.error : null,
       actor: { driver, leaseTtl, now: await jobs.now() },
     });
+    // Finalising has the lease of T8 and no more: if a step of it hangs, somebody else may begin again.
+    this.#keeper[Symbol.dispose]();
     if (finished.outcome === 'moved' && finished.job.status === 'finalizing') {
       await finaliser.run(finished.job);
     }

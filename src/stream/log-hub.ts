@@ -126,7 +126,11 @@ export class LogHub implements AsyncDisposable {
   forget(generationId: string): void {
     const view = this.#views.get(generationId);
     this.#views.delete(generationId);
-    if (view) for (const follower of view.followers) follower.lost();
+    for (const follower of view?.followers ?? []) {
+      // What is in memory may be all that it lacks.
+      follower.pump();
+      follower.lost();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -31,13 +31,13 @@ export function whatStands(fold: MessageFold, standing: Standing, head: number):
   const toolCalls = new Set(
     standing.calls.flatMap((call) => call.toolCalls.map((it) => it.toolCallId)),
   );
+  const known = (part: MessagePart, call: string | undefined): boolean => {
+    if (part.type === 'tool_call') return toolCalls.has(part.toolCallId);
+    return part.type === 'attachment' || (call !== undefined && calls.has(call));
+  };
   for (const [index, part] of fold.parts.entries()) {
     const call = fold.origin(index)?.call;
-    const known =
-      part.type === 'tool_call'
-        ? toolCalls.has(part.toolCallId)
-        : part.type === 'attachment' || (call !== undefined && calls.has(call));
-    if (!known) {
+    if (!known(part, call)) {
       withdrawn(index);
       continue;
     }

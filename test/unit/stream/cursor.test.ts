@@ -36,7 +36,7 @@ describe('cursor', () => {
   test('never throws, whatever a client sends', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
-        parseCursor(text);
+        expect(() => parseCursor(text)).not.toThrow();
       }),
     );
   });

@@ -1,0 +1,195 @@
+import { Core, type CoreSettings } from '../../src/stream/core.ts';
+import type { ConversationStore } from '../../src/stream/conversation-store.ts';
+import type { EventTransport } from '../../src/stream/event-transport.ts';
+import type {
+  FrameSink,
+  Reader,
+  ReadFrom,
+  StartRequest,
+  Started,
+} from '../../src/stream/generations.ts';
+import type { JobStore } from '../../src/stream/job-store.ts';
+import type { Owner } from '../../src/stream/job.ts';
+import { noMetrics } from '../../src/stream/metrics.ts';
+import { createIds } from '../../src/lib/ids.ts';
+import { createMemoryEventTransport, createMemoryJobStore } from '../../src/store/memory/index.ts';
+import { createSqliteConversationStore, openDatabase } from '../../src/store/sqlite/index.ts';
+import { FakeClock, settle } from './fake-clock.ts';
+import { ScriptedRunner } from './scripted-runner.ts';
+import { parseFrames, type Frame } from './frames.ts';
+
+export const ALICE: Owner = { tenantId: 't', userId: 'alice' };
+export const BOB: Owner = { tenantId: 't', userId: 'bob' };
+
+/** Stores that outlive a process: two hearts on the same ones are two replicas, or one before and after a crash. */
+export interface Stores {
+  jobs: JobStore;
+  transport: EventTransport;
+  conversations: ConversationStore;
+  clock: FakeClock;
+  close(): void;
+}
+
+export function memoryStores(): Stores {
+  const clock = new FakeClock();
+  const db = openDatabase(':memory:');
+  return {
+    clock,
+    jobs: createMemoryJobStore({ clock }),
+    transport: createMemoryEventTransport(),
+    conversations: createSqliteConversationStore({ db }),
+    close: () => void db.close(),
+  };
+}
+
+/** Fails where a timer outlives what made it. */
+export function closeStores(stores: Stores): void {
+  stores.close();
+  if (stores.clock.pending > 0) throw new Error(`${stores.clock.pending} timers outlived the test`);
+}
+
+const SETTINGS: CoreSettings = {
+  driver: 'a',
+  leaseTtl: 20_000,
+  scanInterval: 5_000,
+  flushWindow: 100,
+  streamRetention: 3_600_000,
+  temporaryTtl: 86_400_000,
+  approvalTtl: 86_400_000,
+  maxConcurrentRuns: 10,
+  maxPerOwner: 10,
+};
+
+/** The heart with a hand-played agent and time that stands still. */
+export class Heart {
+  readonly core: Core;
+  readonly runner = new ScriptedRunner();
+  readonly stores: Stores;
+  readonly logged: { level: string; message: string; fields: object }[] = [];
+
+  constructor(stores: Stores, settings: Partial<CoreSettings> = {}, over: Partial<Stores> = {}) {
+    this.stores = stores;
+    const log = (level: string) => (fields: object, message: string) => {
+      this.logged.push({ level, message, fields });
+    };
+    this.core = new Core({
+      ...stores,
+      ...over,
+      runner: this.runner,
+      catalog: {
+        freeze: ({ agentId = 'demo', timezone, files, metadata }) =>
+          agentId === 'demo'
+            ? {
+                agentId,
+                model: 'demo',
+                fingerprint: 'f',
+                parameters: {},
+                maxSteps: 10,
+                timezone,
+                files,
+                metadata,
+              }
+            : undefined,
+      },
+      titler: { title: async (text) => `About ${text}` },
+      ids: createIds(() => stores.clock.now()),
+      metrics: noMetrics,
+      log: { info: log('info'), warn: log('warn'), error: log('error') },
+      schedule: (task) => void setImmediate(task),
+      settings: { ...SETTINGS, ...settings },
+    });
+  }
+
+  get api(): Core['generations'] {
+    return this.core.generations;
+  }
+
+  async start(over: Partial<StartRequest> = {}, owner: Owner = ALICE): Promise<Started> {
+    const started = await this.api.start(owner, { ...aRequest(), ...over });
+    await settle();
+    return started;
+  }
+
+  /** Opens a reader that takes all it is given. */
+  async read(
+    streamId: string,
+    from: Partial<ReadFrom> = {},
+    owner: Owner = ALICE,
+  ): Promise<TestReader> {
+    const opened = await this.api.subscribe(owner, streamId, {
+      cursor: undefined,
+      snapshot: false,
+      ...from,
+    });
+    const reader = new TestReader();
+    if (opened.outcome === 'at_end') reader.ended = true;
+    else reader.attach(opened.open(reader));
+    await settle();
+    return reader;
+  }
+
+  async close(): Promise<void> {
+    for (const run of this.runner.runs) run.end();
+    await this.core[Symbol.asyncDispose]();
+  }
+}
+
+export function aRequest(): StartRequest {
+  return {
+    text: 'hello',
+    onBusy: 'reject',
+    temporary: false,
+    files: [],
+    metadata: {},
+    bodyHash: 'h',
+  };
+}
+
+/** A client's socket: collects what it gets; `full` makes it refuse more until it drains. */
+export class TestReader implements FrameSink {
+  text = '';
+  ended = false;
+  destroyed = false;
+  full = false;
+  writes = 0;
+  #reader: Reader | undefined;
+
+  attach(reader: Reader): void {
+    this.#reader = reader;
+  }
+
+  write(frames: Uint8Array): boolean {
+    this.text += Buffer.from(frames).toString('utf8');
+    this.writes += 1;
+    return !this.full;
+  }
+
+  end(): void {
+    this.ended = true;
+  }
+
+  destroy(): void {
+    this.destroyed = true;
+  }
+
+  drain(): void {
+    this.full = false;
+    this.#reader?.drained();
+  }
+
+  close(): void {
+    this.#reader?.close();
+  }
+
+  get frames(): Frame[] {
+    return parseFrames(this.text);
+  }
+
+  get types(): string[] {
+    return this.frames.map((frame) => frame.event);
+  }
+
+  get lastId(): string {
+    return this.frames.at(-1)?.id ?? '';
+  }
+}
