@@ -1,0 +1,176 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Child } from './proc.mjs';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+/** A server under measurement: where its streams are, and how they are made to flow. */
+class Target {
+  constructor(child, port) {
+    this.child = child;
+    this.port = port;
+  }
+
+  get pid() {
+    return this.child.pid;
+  }
+
+  gc() {
+    return this.child.ask({ cmd: 'gc' }, 'gc');
+  }
+
+  stop() {
+    return this.child.stop();
+  }
+}
+
+class Peer extends Target {
+  keepsLog = false;
+
+  static async start(name) {
+    const child = new Child(here(`../servers/${name}.mjs`));
+    const { port } = await child.next('ready');
+    return new Peer(child, port);
+  }
+
+  /** Makes streams that wait; `emit` lets them flow. */
+  async open(names) {
+    return names.map((name) => ({ name, path: `/${name}` }));
+  }
+
+  async emit(streams, { events, intervalMs }) {
+    this.child.send({
+      cmd: 'emit',
+      streams: streams.map(({ name }) => ({ name, events, intervalMs })),
+    });
+  }
+
+  turn(name) {
+    return { port: this.port, post: `/${name}`, body: {}, path: `/${name}` };
+  }
+}
+
+/** The whole product. `runner`: a scripted runner in the place of the engine, so that the way of an event is compared. */
+class Product extends Target {
+  keepsLog = true;
+
+  static async start({ script, profile }) {
+    const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
+    const env = {
+      PORT: String(await freePort()),
+      DATA_DIR: dataDir,
+      PROFILE: profile,
+      LOG_LEVEL: 'warn',
+      MAX_CONCURRENT_RUNS: '10000',
+      MAX_GENERATIONS_PER_USER: '10000',
+      MAX_STREAMS_PER_USER: '10000',
+    };
+    const child = new Child(here(script), { env });
+    const product = new this(child, Number(env.PORT));
+    product.dataDir = dataDir;
+    await product.ready();
+    return product;
+  }
+
+  async ready() {
+    for (let tries = 0; tries < 600; tries += 1) {
+      const answer = await this.get('/readyz').catch(() => undefined);
+      if (answer?.ok) return;
+      await new Promise((again) => setTimeout(again, 50));
+    }
+    throw new Error('the product is not ready');
+  }
+
+  get(path) {
+    return fetch(`http://127.0.0.1:${this.port}${path}`);
+  }
+
+  async post(text) {
+    const response = await fetch(`http://127.0.0.1:${this.port}/api/chat`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ text }),
+    });
+    if (response.status !== 202) throw new Error(`${response.status} ${await response.text()}`);
+    const { streamId } = await response.json();
+    return `/api/chat/stream/${streamId}`;
+  }
+
+  /** Until no generation is live. */
+  async settled() {
+    for (;;) {
+      const { generations } = await (await this.get('/api/chat/active')).json();
+      if (generations.length === 0) return;
+      await new Promise((again) => setTimeout(again, 10));
+    }
+  }
+
+  async stop() {
+    await super.stop();
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}
+
+class ScriptedProduct extends Product {
+  async open(names) {
+    return Promise.all(names.map(async (name) => ({ name, path: await this.post(name) })));
+  }
+
+  async emit(streams, { events, intervalMs }) {
+    this.child.send({
+      cmd: 'emit',
+      streams: streams.map(({ name }) => ({ name, events, intervalMs })),
+    });
+  }
+
+  turn() {
+    return { port: this.port, post: '/api/chat', body: { text: 'now' } };
+  }
+}
+
+/** With the engine: the demo agent on LangGraph. It flows as soon as it is asked, so readers come a little later. */
+class EngineProduct extends Product {
+  async open(names) {
+    return names.map((name) => ({ name, path: undefined }));
+  }
+
+  async emit(streams, { events, intervalMs }) {
+    await Promise.all(
+      streams.map(async (stream) => {
+        stream.path = await this.post(`say ${events} ${intervalMs} word`);
+      }),
+    );
+  }
+
+  turn() {
+    return { port: this.port, post: '/api/chat', body: { text: 'say 3 5 word' } };
+  }
+
+  /** The built server has no such command. */
+  async gc() {}
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+const scripted = '../servers/product.mjs';
+
+/** By the name in the results. */
+export const TARGETS = {
+  'node:http': () => Peer.start('bare'),
+  express: () => Peer.start('express'),
+  'better-sse': () => Peer.start('better-sse'),
+  'holdfast memory': () => ScriptedProduct.start({ script: scripted, profile: 'memory' }),
+  'holdfast sqlite': () => ScriptedProduct.start({ script: scripted, profile: 'embedded' }),
+  'holdfast engine': () =>
+    EngineProduct.start({ script: '../../dist/main.js', profile: 'embedded' }),
+};
