@@ -1,0 +1,209 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Command, Refusal } from '../../../src/stream/transition-command.ts';
+import { commands, newLease, result } from '../../support/commands-sim.ts';
+import {
+  approval,
+  finalizingJob,
+  finishedJob,
+  ledgerEntry,
+  pausedJob,
+  queuedJob,
+  runningJob,
+} from '../../support/jobs-sim.ts';
+import { like, moved, nextFrom, refusal } from '../../support/transition-sim.ts';
+
+/** Which command applies where, and what a driver does: T1–T4, T6–T8. */
+
+const WAITING = queuedJob({ lane: 'waiting' });
+const QUEUED = queuedJob();
+const RUNNING = runningJob();
+const PAUSED = pausedJob();
+const FINALIZING = finalizingJob();
+const FINISHED = finishedJob();
+
+describe('which command applies in which state', () => {
+  const states = { WAITING, QUEUED, RUNNING, PAUSED, FINALIZING, FINISHED };
+  const table: Record<Command['type'], Partial<Record<keyof typeof states, Refusal | 'moved'>>> = {
+    promote: { WAITING: 'moved' },
+    claim: { WAITING: 'waiting', QUEUED: 'moved' },
+    heartbeat: { RUNNING: 'moved', FINALIZING: 'moved' },
+    pause: { RUNNING: 'moved' },
+    decide: { PAUSED: 'moved' },
+    tool_start: { RUNNING: 'moved' },
+    tool_done: {},
+    finish: { RUNNING: 'moved' },
+    abort: { WAITING: 'moved', QUEUED: 'moved', RUNNING: 'moved', PAUSED: 'moved' },
+    supersede: { WAITING: 'moved', QUEUED: 'moved', RUNNING: 'moved', PAUSED: 'moved' },
+    expire: { PAUSED: 'moved' },
+    takeover: { RUNNING: 'moved' },
+    take_finalising: { FINALIZING: 'moved' },
+    close: { FINALIZING: 'moved' },
+    late_result: {},
+    hand_over: { RUNNING: 'moved' },
+  };
+  const cells = Object.values(commands).flatMap((command) =>
+    Object.entries(states).map(([name, job]) => {
+      const row: Partial<Record<string, string>> = table[command.type];
+      return { command, name, job, answer: row[name] ?? 'wrong_status' };
+    }),
+  );
+
+  test.each(cells)('$command.type on $name: $answer', ({ command, job, answer }) => {
+    expect(refusal(job, command)).toBe(answer);
+  });
+});
+
+describe('T1 promote', () => {
+  test('gives a waiting turn its conversation and changes nothing else', () => {
+    expect(moved(WAITING, commands.promote)).toEqual(like(WAITING, { lane: 'active' }));
+  });
+});
+
+describe('T2 claim', () => {
+  test('runs under the next fence with a lease, and remembers how it was queued', () => {
+    const job = queuedJob({ reason: 'resumed', answered: approval('a1', 1), fence: 4 });
+
+    expect(moved(job, commands.claim)).toEqual(
+      nextFrom(job, ['reason', 'queuedAt'], {
+        status: 'running',
+        fence: 5,
+        lease: newLease,
+        entered: 'resumed',
+        startedAt: 100,
+      }),
+    );
+  });
+
+  test('keeps the time of the first start', () => {
+    expect(moved(queuedJob({ startedAt: 7 }), commands.claim).startedAt).toBe(7);
+  });
+});
+
+describe('T3 heartbeat', () => {
+  test.each([RUNNING, FINALIZING])('renews the lease while $status and nothing else', (job) => {
+    expect(moved(job, commands.heartbeat)).toEqual(like(job, { lease: newLease }));
+  });
+
+  test.each([RUNNING, FINALIZING])('is refused to another fence while $status', (job) => {
+    expect(refusal(job, { ...commands.heartbeat, fence: 2 })).toBe('stale_fence');
+    expect(refusal(job, { ...commands.heartbeat, fence: 4 })).toBe('stale_fence');
+  });
+});
+
+describe('T4 pause', () => {
+  test('keeps the action and its revision, and drops the lease and the answer that was carried', () => {
+    const job = runningJob({ revision: 1, answered: approval('a1', 1) });
+    const action = approval('a2', 2);
+
+    expect(moved(job, { ...commands.pause, action })).toEqual(
+      nextFrom(job, ['lease', 'entered'], {
+        status: 'paused',
+        action,
+        revision: 2,
+        answered: null,
+      }),
+    );
+  });
+
+  test('is refused to another fence', () => {
+    expect(refusal(RUNNING, { ...commands.pause, fence: 2 })).toBe('stale_fence');
+  });
+
+  test.each([1, 3])('is refused with revision %i where the next is 2', (revision) => {
+    const job = runningJob({ revision: 1 });
+
+    expect(refusal(job, { ...commands.pause, action: approval('a', revision) })).toBe(
+      'stale_action',
+    );
+  });
+});
+
+describe('T6 tool start', () => {
+  const { entry } = commands.tool_start;
+
+  test('enters the call as open in the ledger and changes nothing else', () => {
+    const other = ledgerEntry({ toolCallId: 'c0' });
+    const job = runningJob({ ledger: [other] });
+
+    expect(moved(job, commands.tool_start)).toEqual(
+      like(job, { ledger: [other, { ...entry, starts: 1, open: true, result: null }] }),
+    );
+  });
+
+  test('is refused to another fence', () => {
+    expect(refusal(RUNNING, { ...commands.tool_start, fence: 2 })).toBe('stale_fence');
+  });
+
+  test('is refused where the result is known', () => {
+    const job = runningJob({ ledger: [ledgerEntry({ open: false, result })] });
+
+    expect(refusal(job, commands.tool_start)).toBe('wrong_status');
+  });
+
+  test('is refused where an unsafe call was started and nobody knows its outcome', () => {
+    expect(refusal(runningJob({ ledger: [ledgerEntry()] }), commands.tool_start)).toBe(
+      'outcome_unknown',
+    );
+  });
+
+  test.each(['read', 'idempotent'] as const)('starts an open %s call again', (effects) => {
+    const job = runningJob({ ledger: [ledgerEntry({ effects, starts: 2 })] });
+
+    expect(moved(job, { ...commands.tool_start, entry: { ...entry, effects } }).ledger).toEqual([
+      ledgerEntry({ effects, starts: 3 }),
+    ]);
+  });
+
+  test('starts an unsafe call again that a person cleared', () => {
+    const job = runningJob({ ledger: [ledgerEntry({ open: false })] });
+
+    expect(moved(job, commands.tool_start).ledger).toEqual([ledgerEntry({ starts: 2 })]);
+  });
+});
+
+describe('T7 tool done', () => {
+  const ledger = [ledgerEntry(), ledgerEntry({ toolCallId: 'c2' })];
+  const after = [ledgerEntry({ open: false, result }), ledgerEntry({ toolCallId: 'c2' })];
+
+  test.each([
+    queuedJob({ ledger }),
+    runningJob({ ledger }),
+    pausedJob({ ledger }),
+    finalizingJob({ ledger }),
+  ])('is taken down as a fact while $status, whatever the fence', (job) => {
+    expect(moved(job, commands.tool_done)).toEqual(like(job, { ledger: after }));
+  });
+
+  test('a second result changes nothing', () => {
+    const job = runningJob({ ledger: after });
+
+    expect(refusal(job, commands.tool_done)).toBe('wrong_status');
+  });
+
+  test('a result of a call that was never started is refused', () => {
+    expect(refusal(RUNNING, commands.tool_done)).toBe('wrong_status');
+  });
+
+  test('comes too late once the job is finished', () => {
+    expect(refusal(finishedJob({ ledger }), commands.tool_done)).toBe('wrong_status');
+  });
+});
+
+describe('T8 finish', () => {
+  test('fixes the outcome under the same fence', () => {
+    const error = { code: 'AGENT_ERROR', message: 'no' };
+
+    expect(moved(RUNNING, { ...commands.finish, outcome: 'failed', error })).toEqual(
+      nextFrom(RUNNING, ['entered', 'answered'], {
+        status: 'finalizing',
+        outcome: 'failed',
+        error,
+        lease: newLease,
+      }),
+    );
+  });
+
+  test('is refused to another fence', () => {
+    expect(refusal(RUNNING, { ...commands.finish, fence: 2 })).toBe('stale_fence');
+  });
+});
