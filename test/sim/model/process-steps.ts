@@ -1,0 +1,180 @@
+import type { Job } from '../../../src/stream/job.ts';
+import { actor, approval, call, decided, said } from '../../support/jobs-sim.ts';
+import type { Mechanisms } from './mechanisms.ts';
+import {
+  append,
+  appendTerminal,
+  fenceLog,
+  leave,
+  move,
+  releaseSlot,
+  saveCheckpoint,
+  upsertMessage,
+} from './stores.ts';
+import type { Gen, Proc, Setting, Step, World } from './world.ts';
+
+/** One step of a process: everything in it is atomic, and the process may be killed before and after it. */
+export interface Turn {
+  m: Mechanisms;
+  setting: Setting;
+  world: World;
+  proc: Proc;
+  gen: Gen;
+}
+
+/** Takes the step; the step that comes next, or undefined where the process ends. */
+type Take = (turn: Turn) => Step | undefined;
+
+function verdictOf(job: Job): Proc['verdict'] {
+  if (job.status !== 'running' || !job.answered) return 'none';
+  const { actionId } = job.answered;
+  const verdict = job.resolutions.find((known) => known.actionId === actionId)?.verdict;
+  const decision = verdict && 'decisions' in verdict ? verdict.decisions[0]?.decision : undefined;
+  return decision === 'approve' || decision === 'reject' ? decision : 'none';
+}
+
+const claim: Take = ({ m, world, proc, gen }) => {
+  if (!move(m, world, proc.gen, { type: 'claim', actor: actor() })) return undefined;
+  proc.fence = gen.job.fence;
+  proc.verdict = verdictOf(gen.job);
+  return 'fence';
+};
+
+/** The newest thread of an earlier fence becomes the start of its own. */
+const adopt: Take = ({ proc, gen }) => {
+  if (gen.threadFence > proc.fence) return undefined;
+  gen.threadFence = proc.fence;
+  if (gen.progress === 0) return 'token1';
+  if (gen.progress === 2) return 'token2';
+  return proc.verdict === 'none' ? 'partial' : 'toolStart';
+};
+
+const checkpoint1: Take = ({ proc, gen }) => {
+  saveCheckpoint(gen, proc, 1);
+  return 'partial';
+};
+
+const partial: Take = ({ m, proc, gen }) =>
+  upsertMessage(m, gen, { fence: proc.fence, message: 'partial' }) ? 'pause' : undefined;
+
+const pause: Take = ({ m, world, proc, gen }) => {
+  const revision = gen.job.revision + 1;
+  const action = approval(`a${revision}`, revision);
+  move(m, world, proc.gen, {
+    type: 'pause',
+    fence: proc.fence,
+    action: { ...action, expiresAt: expiryOf(revision) },
+  });
+  return undefined;
+};
+
+const toolStart: Take = ({ m, setting, world, proc, gen }) => {
+  if (proc.verdict === 'reject') return 'checkpoint2';
+  const entry = { ...call('c1'), effects: setting.effects };
+  if (move(m, world, proc.gen, { type: 'tool_start', fence: proc.fence, entry })) return 'toolRun';
+  const { job } = gen;
+  const own = job.status === 'running' && job.fence === proc.fence;
+  return own && job.ledger.some((known) => known.result) ? 'checkpoint2' : undefined;
+};
+
+const toolRun: Take = ({ gen }) => {
+  gen.executions += 1;
+  return 'toolDone';
+};
+
+const toolDone: Take = ({ m, world, proc }) => {
+  move(m, world, proc.gen, {
+    type: 'tool_done',
+    toolCallId: 'c1',
+    result: { status: 'ok', output: 'sent' },
+  });
+  return 'checkpoint2';
+};
+
+const checkpoint2: Take = ({ proc, gen }) => {
+  saveCheckpoint(gen, proc, 2);
+  return 'token2';
+};
+
+const finish: Take = ({ m, world, proc }) => {
+  const moved = move(m, world, proc.gen, {
+    type: 'finish',
+    fence: proc.fence,
+    outcome: 'completed',
+    error: null,
+    actor: actor(),
+  });
+  if (moved) releaseSlot(m, world, proc);
+  return moved ? 'message' : undefined;
+};
+
+const message: Take = ({ m, proc, gen }) => {
+  if (!('outcome' in gen.job)) return undefined;
+  if (!upsertMessage(m, gen, { fence: proc.fence, message: gen.job.outcome })) return undefined;
+  return m.closeLast ? 'terminal' : 'prune';
+};
+
+const terminal: Take = ({ m, proc, gen }) => {
+  if (!('outcome' in gen.job)) return undefined;
+  const end = { fence: proc.fence, outcome: gen.job.outcome };
+  return appendTerminal(m, gen, end) && m.closeLast ? 'prune' : undefined;
+};
+
+const prune: Take = ({ gen }) => {
+  gen.pruned = true;
+  return 'close';
+};
+
+const close: Take = ({ m, world, proc }) => {
+  const end = { fence: proc.fence, seq: 1 };
+  const moved = move(m, world, proc.gen, { type: 'close', fence: proc.fence, now: 0, end });
+  return moved && !m.closeLast ? 'late' : undefined;
+};
+
+/** Only where decisions live in memory: the replica that took one goes on by itself. */
+const driveDecision: Take = (turn) => {
+  const { m, world, proc } = turn;
+  const verdict = proc.verdict === 'approve' ? 'approve' : 'reject';
+  const resolution = decided(`a${proc.fence}`, { decisions: [said('c1', verdict)] });
+  const moved = move(m, world, proc.gen, { type: 'decide', resolution, now: 0 });
+  return moved ? claim(turn) : undefined;
+};
+
+const STEPS: Record<Step, Take> = {
+  claim,
+  fence: ({ m, proc, gen }) => (fenceLog(m, gen, proc.fence) ? 'adopt' : undefined),
+  adopt,
+  token1: ({ m, proc, gen }) => (append(m, gen, proc.fence) ? 'checkpoint1' : undefined),
+  checkpoint1,
+  partial,
+  pause,
+  toolStart,
+  toolRun,
+  toolDone,
+  checkpoint2,
+  token2: ({ m, proc, gen }) => {
+    if (!append(m, gen, proc.fence)) return undefined;
+    return m.outcomeFirst ? 'finish' : 'early';
+  },
+  early: ({ m, proc, gen }) =>
+    appendTerminal(m, gen, { fence: proc.fence, outcome: 'completed' }) ? 'finish' : undefined,
+  finish,
+  seal: ({ m, proc, gen }) => (fenceLog(m, gen, proc.fence) ? 'message' : undefined),
+  message,
+  terminal,
+  prune,
+  close,
+  late: terminal,
+  decided: driveDecision,
+};
+
+export function takeStep(turn: Turn): void {
+  const next = STEPS[turn.proc.step](turn);
+  if (next === undefined) leave(turn.m, turn.world, turn.proc);
+  else turn.proc.step = next;
+}
+
+/** Every action expires before the next one does, and after the one before it. */
+export function expiryOf(revision: number): string {
+  return new Date(revision * 1000).toISOString();
+}

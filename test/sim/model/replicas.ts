@@ -1,0 +1,157 @@
+import type { Command } from '../../../src/stream/transition-command.ts';
+import { actor } from '../../support/jobs-sim.ts';
+import { expiryOf, takeStep } from './process-steps.ts';
+import { compareAndSet, genAt, hasSlot, move } from './stores.ts';
+import type { Scene } from './moves.ts';
+import { REPLICAS, type Gen, type Proc, type ReplicaId, type World } from './world.ts';
+
+/** What replicas do by themselves, and what may happen to them. */
+
+/** Runs a replica may have at a time. */
+export const SLOTS = 1;
+/** A bound of the model, not of Holdfast: more processes at a time are not explored. */
+const MAX_PROCS = 4;
+
+export function replicaMoves(scene: Scene): void {
+  scene.world.gens.forEach((gen, index) => {
+    claims(scene, gen, index);
+    leases(scene, gen, index);
+    scans(scene, gen, index);
+  });
+  scene.world.procs.forEach((proc, index) => {
+    steps(scene, proc, index);
+  });
+  crashes(scene);
+}
+
+export function spawn(world: World, proc: Omit<Proc, 'verdict'>): boolean {
+  if (world.procs.length >= MAX_PROCS) return false;
+  world.procs.push({ ...proc, verdict: 'none' });
+  return true;
+}
+
+/** Processes that hold a slot of a replica. */
+export function slotsTaken(world: World, replica: ReplicaId): number {
+  let taken = 0;
+  for (const proc of world.procs) if (proc.replica === replica && hasSlot(proc)) taken += 1;
+  return taken;
+}
+
+/** A queued job of the active lane and a free slot: the claim itself comes later, others may be faster. */
+function claims(scene: Scene, gen: Gen, index: number): void {
+  const { job } = gen;
+  const { m, world } = scene;
+  if (job.status !== 'queued' || job.lane !== 'active') return;
+  for (const replica of REPLICAS) {
+    const taken = m.derivedSlots ? slotsTaken(world, replica) : world.counter;
+    if (taken >= SLOTS) continue;
+    scene.add(`R${replica} takes a slot for g${index}`, 'system', (draft) => {
+      if (!m.derivedSlots) draft.counter += 1;
+      return spawn(draft, { replica, gen: index, fence: -1, step: 'claim' });
+    });
+  }
+}
+
+/** Nobody renews the lease of a dead owner; a stalled one may be late, and come back. */
+function leases(scene: Scene, gen: Gen, index: number): void {
+  const { job } = gen;
+  if (job.status !== 'running' && job.status !== 'finalizing') return;
+  const { fence } = job;
+  const alive = scene.world.procs.some((proc) => proc.gen === index && proc.fence === fence);
+  if (gen.leaseOver) {
+    if (!alive) return;
+    scene.add(`stalled owner of g${index} renews its lease`, 'system', (draft) =>
+      move(scene.m, draft, index, { type: 'heartbeat', fence, actor: actor() }),
+    );
+    return;
+  }
+  const expire = (draft: World): boolean => {
+    genAt(draft, index).leaseOver = true;
+    return true;
+  };
+  if (!alive) return scene.add(`lease of g${index} ends, owner dead`, 'system', expire);
+  if (scene.world.stalls === 0) return;
+  scene.add(`lease of g${index} ends, owner stalled`, 'fault', (draft) => {
+    draft.stalls -= 1;
+    return expire(draft);
+  });
+}
+
+/** The supervisor of every replica: it tries whatever the status invites, the state table decides. */
+function scans(scene: Scene, gen: Gen, index: number): void {
+  const { job } = gen;
+  const until = 'lease' in job ? job.lease.leaseUntil : 0;
+  const now = gen.leaseOver ? until : until - 1;
+  const revision = job.revision + 1;
+  switch (job.status) {
+    case 'running':
+      return attempt(scene, index, {
+        type: 'takeover',
+        actor: actor(now),
+        maxAttempts: scene.setting.maxAttempts,
+        actionId: `a${revision}`,
+        expiresAt: expiryOf(revision),
+      });
+    case 'finalizing':
+      return attempt(scene, index, { type: 'take_finalising', actor: actor(now) });
+    case 'paused':
+      return attempt(scene, index, { type: 'late_result', now: 0 });
+    case 'queued':
+      return attempt(scene, index, { type: 'promote' });
+    case 'finished':
+      return undefined;
+    default:
+      return job satisfies never;
+  }
+}
+
+/** Which replica it is matters only where the next step is its own. */
+function attempt(scene: Scene, index: number, command: Command): void {
+  const { m, world } = scene;
+  const { job } = genAt(world, index);
+  const result = m.transition(job, command);
+  if (result.outcome === 'refused') return;
+  const write = { gen: index, next: result.job, expected: job.version };
+  for (const replica of result.job.status === 'finalizing' ? REPLICAS : ([0] as const)) {
+    scene.add(`R${replica} sends ${command.type} to g${index}`, 'system', (draft) => {
+      return compareAndSet(m, draft, write) === 'stored' && finaliseIfDue(draft, index, replica);
+    });
+  }
+}
+
+/** Whoever ends a job finalises it, in a process that can be killed before its first step. */
+export function finaliseIfDue(draft: World, index: number, replica: ReplicaId): boolean {
+  const { job } = genAt(draft, index);
+  if (job.status !== 'finalizing') return true;
+  return spawn(draft, { replica, gen: index, fence: job.fence, step: 'seal' });
+}
+
+const BOUNDARIES = new Set(['adopt', 'token1', 'partial', 'toolStart', 'token2']);
+
+function steps(scene: Scene, proc: Proc, index: number): void {
+  const { m, setting, world } = scene;
+  const label = `R${proc.replica} g${proc.gen} fence ${proc.fence}: ${proc.step}`;
+  scene.add(label, 'system', (draft) => {
+    const own = draft.procs[index];
+    if (own) takeStep({ m, setting, world: draft, proc: own, gen: genAt(draft, own.gen) });
+    return true;
+  });
+  if (world.drains === 0 || !BOUNDARIES.has(proc.step)) return;
+  scene.add(`${label}, but hands over`, 'fault', (draft) => {
+    draft.drains -= 1;
+    draft.procs.splice(index, 1);
+    return move(m, draft, proc.gen, { type: 'hand_over', fence: proc.fence, now: 0 });
+  });
+}
+
+function crashes(scene: Scene): void {
+  if (scene.world.crashes === 0) return;
+  for (const replica of REPLICAS) {
+    if (!scene.world.procs.some((proc) => proc.replica === replica)) continue;
+    scene.add(`kill -9 R${replica}`, 'fault', (draft) => {
+      draft.crashes -= 1;
+      draft.procs = draft.procs.filter((proc) => proc.replica !== replica);
+      return true;
+    });
+  }
+}
