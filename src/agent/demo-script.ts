@@ -1,0 +1,125 @@
+import type { JsonObject } from '../lib/json.ts';
+
+/** What the demo model does with a command (docs/PROTOCOL.md section 8). Pure. */
+
+export type Step =
+  | { do: 'say' | 'think'; token: string; afterMs: number }
+  | { do: 'call'; name: string; args: JsonObject }
+  | { do: 'hang' }
+  | { do: 'fail' };
+
+interface Command {
+  /** As the help names it. */
+  usage: string;
+  pattern: RegExp;
+  /** The steps of one model call; `results` are those of the calls that it made before, oldest first. */
+  play(words: string[], results: string[]): Iterable<Step>;
+}
+
+const MAX_WORDS = 100_000;
+const MAX_PAUSE_MS = 60_000;
+const MAX_SECONDS = 3_600;
+const MAX_BYTES = 10_000_000;
+
+function bounded(word: string | undefined, fallback: number, max: number): number {
+  return Math.min(word === undefined ? fallback : Number(word), max);
+}
+
+function* words(kind: 'say' | 'think', count: number, of: { word: string; afterMs: number }) {
+  for (let n = 1; n <= count; n += 1)
+    yield { do: kind, token: `${n === 1 ? '' : ' '}${of.word}${n}`, afterMs: of.afterMs };
+}
+
+function* sentence(text: string): Iterable<Step> {
+  for (const token of text.split(/(?= )/)) yield { do: 'say', token, afterMs: 0 };
+}
+
+/** Asks for one tool, then tells its result. */
+function* oneCall(call: { name: string; args: JsonObject }, results: string[]): Iterable<Step> {
+  const [result] = results;
+  if (result === undefined) {
+    yield* sentence('One moment.');
+    yield { do: 'call', ...call };
+  } else {
+    const shown = result.length > 200 ? `${result.slice(0, 200)}…` : result;
+    yield* sentence(`The tool answered: ${shown}`);
+  }
+}
+
+const COMMANDS: Command[] = [
+  {
+    usage: 'say N D [word]',
+    pattern: /^say (\d+)(?: (\d+))?(?: (\S+))?$/,
+    *play([count, pause, word = 'word']) {
+      const afterMs = bounded(pause, 10, MAX_PAUSE_MS);
+      yield* words('say', bounded(count, 0, MAX_WORDS), { word, afterMs });
+    },
+  },
+  {
+    usage: 'think N D',
+    pattern: /^think (\d+)(?: (\d+))?$/,
+    *play([count, pause]) {
+      const afterMs = bounded(pause, 10, MAX_PAUSE_MS);
+      yield* words('think', bounded(count, 0, MAX_WORDS), { word: 'thought', afterMs });
+      yield* sentence('That is what I think.');
+    },
+  },
+  {
+    usage: 'tool',
+    pattern: /^tool$/,
+    play: (_words, results) => oneCall({ name: 'add', args: { a: 2, b: 3 } }, results),
+  },
+  {
+    usage: 'slow S',
+    pattern: /^slow (\d+(?:\.\d+)?)$/,
+    play([seconds], results) {
+      const args = { seconds: bounded(seconds, 1, MAX_SECONDS) };
+      return oneCall({ name: 'slow', args }, results);
+    },
+  },
+  {
+    usage: 'stubborn S',
+    pattern: /^stubborn (\d+(?:\.\d+)?)$/,
+    play([seconds], results) {
+      const args = { seconds: bounded(seconds, 1, MAX_SECONDS) };
+      return oneCall({ name: 'stubborn', args }, results);
+    },
+  },
+  {
+    usage: 'big N',
+    pattern: /^big (\d+)$/,
+    play([bytes], results) {
+      return oneCall({ name: 'big', args: { bytes: bounded(bytes, 0, MAX_BYTES) } }, results);
+    },
+  },
+  {
+    usage: 'fail',
+    pattern: /^fail$/,
+    *play() {
+      yield* words('say', 5, { word: 'word', afterMs: 0 });
+      yield { do: 'fail' };
+    },
+  },
+  {
+    usage: 'hang',
+    pattern: /^hang$/,
+    *play() {
+      yield* sentence('I stop here');
+      yield { do: 'hang' };
+    },
+  },
+];
+
+function help(): string {
+  const usages = COMMANDS.map(({ usage }) => `\`${usage}\``).join(', ');
+  return `I am the demo agent: a script, no model. Try one of ${usages}.`;
+}
+
+/** The steps of the model call that follows `question` and the `results` of the calls it led to. */
+export function script(question: string, results: string[]): Iterable<Step> {
+  for (const command of COMMANDS) {
+    const match = command.pattern.exec(question.trim());
+    if (match) return command.play(match.slice(1), results);
+  }
+  return sentence(help());
+}

@@ -1,0 +1,108 @@
+import { AIMessage, BaseMessage, HumanMessage, ToolMessage } from '@langchain/core/messages';
+import type { BaseCheckpointSaver, CheckpointTuple } from '@langchain/langgraph-checkpoint';
+import type { Standing, StandingCall } from './agent-runner.ts';
+import { textOf } from './chunk-content.ts';
+import { jsonArgs, resultOf } from './tool-message.ts';
+import { pathSchema } from '../stream/message.ts';
+
+/** Where a sub-agent's question keeps the tool calls that lead to it. Providers are never sent this key. */
+export const PATH_KEY = 'holdfast_path';
+
+const NOTHING: Standing = { resumable: false, calls: [], results: [] };
+
+function messagesIn(value: unknown): BaseMessage[] {
+  const items: unknown[] = Array.isArray(value) ? value : [value];
+  return items.filter((item) => BaseMessage.isInstance(item));
+}
+
+/** State and what finished steps wrote that is not part of it yet. Later writes of a message replace earlier ones. */
+function messagesOf({ checkpoint, pendingWrites = [] }: CheckpointTuple): BaseMessage[] {
+  const written = pendingWrites.filter(([, channel]) => channel === 'messages');
+  const all = [
+    ...messagesIn(checkpoint.channel_values['messages']),
+    ...written.flatMap(([, , value]) => messagesIn(value)),
+  ];
+  const byId = new Map(all.map((message, index) => [message.id ?? `at ${index}`, message]));
+  return [...byId.values()];
+}
+
+function pathOf(question: BaseMessage | undefined): string[] | undefined {
+  return pathSchema.safeParse(question?.additional_kwargs[PATH_KEY]).data;
+}
+
+function callOf(message: AIMessage, path: string[] | undefined): StandingCall {
+  return {
+    call: message.id ?? '',
+    ...(path ? { path } : {}),
+    reasoning: textOf(message, 'reasoning'),
+    text: textOf(message),
+    toolCalls: (message.tool_calls ?? []).map(({ id = '', name, args }) => {
+      return { toolCallId: id, name, args: jsonArgs(args) };
+    }),
+  };
+}
+
+function read(tuple: CheckpointTuple): Pick<Standing, 'calls' | 'results'> {
+  const messages = messagesOf(tuple);
+  const asked = messages.findLastIndex((message) => HumanMessage.isInstance(message));
+  const path = pathOf(messages[asked]);
+  const made = messages.slice(asked + 1);
+  const calls = made
+    .filter((message) => AIMessage.isInstance(message))
+    .map((message) => callOf(message, path));
+  const results = made
+    .filter((message) => ToolMessage.isInstance(message))
+    .map((message) => ({ toolCallId: message.tool_call_id, ...resultOf(message) }));
+  return { calls, results };
+}
+
+async function newestOfEachNamespace(
+  saver: BaseCheckpointSaver,
+  thread: string,
+): Promise<Map<string, CheckpointTuple>> {
+  const newest = new Map<string, CheckpointTuple>();
+  for await (const tuple of saver.list({ configurable: { thread_id: thread } })) {
+    const namespace = String(tuple.config.configurable?.['checkpoint_ns'] ?? '');
+    const known = newest.get(namespace);
+    if (!known || known.checkpoint.id < tuple.checkpoint.id) newest.set(namespace, tuple);
+  }
+  return newest;
+}
+
+/** What the newest checkpoints of a thread hold, sub-agents after the calls that started them. */
+export async function standingOf(saver: BaseCheckpointSaver, thread: string): Promise<Standing> {
+  const tuples = await newestOfEachNamespace(saver, thread);
+  if (!tuples.has('')) return NOTHING;
+  const namespaces = [...tuples.keys()].toSorted((a, b) => depth(a) - depth(b));
+  const standing: Standing = { resumable: true, calls: [], results: [] };
+  for (const namespace of namespaces) {
+    const tuple = await saver.getTuple({
+      configurable: { thread_id: thread, checkpoint_ns: namespace },
+    });
+    if (!tuple) continue;
+    const { calls, results } = read(tuple);
+    insertCalls(standing.calls, calls);
+    standing.results.push(...results);
+  }
+  return standing;
+}
+
+const depth = (namespace: string): number => (namespace === '' ? 0 : namespace.split('|').length);
+
+function insertCalls(into: StandingCall[], calls: StandingCall[]): void {
+  const parent = calls[0]?.path?.at(-1);
+  const at = into.findIndex(({ toolCalls }) =>
+    toolCalls.some(({ toolCallId }) => toolCallId === parent),
+  );
+  into.splice(at === -1 ? into.length : at + 1, 0, ...calls);
+}
+
+/** Does the thread wait for a person? */
+export async function isInterrupted(saver: BaseCheckpointSaver, thread: string): Promise<boolean> {
+  const tuple = await saver.getTuple({ configurable: { thread_id: thread, checkpoint_ns: '' } });
+  const writes = tuple?.pendingWrites ?? [];
+  const resumed = new Set(
+    writes.filter(([, channel]) => channel === '__resume__').map(([task]) => task),
+  );
+  return writes.some(([task, channel]) => channel === '__interrupt__' && !resumed.has(task));
+}

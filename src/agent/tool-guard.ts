@@ -1,0 +1,44 @@
+import { AIMessage } from '@langchain/core/messages';
+import type { BaseMessage } from '@langchain/core/messages';
+import { createMiddleware } from 'langchain';
+import type { ToolDefinition } from './tools.ts';
+import { toolMessage } from './tool-message.ts';
+
+/** Ids of the calls of an AI message whose arguments were not JSON. Kept in its additional fields. */
+export const MALFORMED_KEY = 'holdfast_malformed';
+
+function isMalformed(messages: readonly BaseMessage[], toolCallId: string): boolean {
+  const said = messages.findLast((message) => AIMessage.isInstance(message));
+  const ids: unknown = said?.additional_kwargs[MALFORMED_KEY];
+  return Array.isArray(ids) && ids.includes(toolCallId);
+}
+
+/**
+ * Answers calls that can't run with one clear sentence. LangGraph's own answers hold stack traces and file paths.
+ * What a tool throws past its own handling ends the run.
+ */
+export function toolGuard(tools: readonly ToolDefinition[]) {
+  const byName = new Map(tools.map((tool) => [tool.name, tool]));
+  const refusal = (
+    call: { id?: string | undefined; name: string; args: unknown },
+    messages: readonly BaseMessage[],
+  ): string | undefined => {
+    const tool = byName.get(call.name);
+    if (!tool) {
+      const names = [...byName.keys()].join(', ') || 'none';
+      return `There is no tool called ${call.name}. Tools: ${names}.`;
+    }
+    if (isMalformed(messages, call.id ?? ''))
+      return `The arguments of ${call.name} were not valid JSON.`;
+    return tool.refuse(call.args);
+  };
+  return createMiddleware({
+    name: 'ToolGuard',
+    async wrapToolCall(request, handler) {
+      const { id = '', name, args } = request.toolCall;
+      const output = refusal({ id, name, args }, request.state.messages);
+      if (output === undefined) return handler(request);
+      return toolMessage({ id, name }, { status: 'error', output });
+    },
+  });
+}

@@ -1,0 +1,147 @@
+import { DynamicStructuredTool } from '@langchain/core/tools';
+import type { RunnableConfig } from '@langchain/core/runnables';
+import type { StructuredToolInterface } from '@langchain/core/tools';
+import type { ToolMessage } from '@langchain/core/messages';
+import { isGraphBubbleUp } from '@langchain/langgraph';
+import { z } from 'zod';
+import type { Json, JsonObject } from '../lib/json.ts';
+import type { ToolEffects, ToolLedger, ToolResult } from './agent-runner.ts';
+import { errorText, truncateOutput } from './output.ts';
+import { jsonArgs, toolMessage } from './tool-message.ts';
+
+/** What a tool is given beside its arguments. */
+export interface ToolContext {
+  generationId: string;
+  toolCallId: string;
+  /** The same for every execution of this call, also after a crash. */
+  idempotencyKey: string;
+  /** Aborted: nobody waits for the result any more. */
+  signal: AbortSignal;
+  /** Sends a `custom` event. Await it: it waits while readers of the run are behind. */
+  emit(data: Json): Promise<void>;
+}
+
+/** What tools of one run share. */
+export interface ToolRun {
+  generationId: string;
+  ledger: ToolLedger;
+  signal: AbortSignal;
+  /** Resolves when the run may produce more. */
+  flow(): Promise<void>;
+}
+
+export interface ToolDefinition {
+  readonly name: string;
+  readonly description: string;
+  /** JSON Schema of the arguments. */
+  readonly parameters: JsonObject;
+  readonly effects: ToolEffects;
+  /** Why these arguments are refused, as a sentence for the model; undefined if they are not. */
+  refuse(args: unknown): string | undefined;
+  bind(run: ToolRun): StructuredToolInterface;
+}
+
+/** Ends the run instead of becoming a result that the model sees: a lost fence, an unknown outcome, a broken store. */
+export class ToolFatal extends Error {
+  override name = 'ToolFatal';
+}
+
+interface LangGraphToolConfig extends RunnableConfig {
+  toolCall?: { id?: string; args?: unknown };
+  writer?: (data: unknown) => void;
+}
+
+function asText(output: unknown): string {
+  return typeof output === 'string' ? output : (JSON.stringify(output) ?? '');
+}
+
+async function ledgered<T>(what: () => Promise<T>): Promise<T> {
+  try {
+    return await what();
+  } catch (cause) {
+    throw new ToolFatal('The tool ledger refused.', { cause });
+  }
+}
+
+interface Execution {
+  call: { toolCallId: string; name: string; effects: ToolEffects; args: JsonObject };
+  run: ToolRun;
+  effect: () => Promise<unknown>;
+}
+
+async function attempt({ run, effect }: Execution): Promise<ToolResult> {
+  try {
+    return { status: 'ok', output: truncateOutput(asText(await effect())) };
+  } catch (error) {
+    if (isGraphBubbleUp(error) || error instanceof ToolFatal) throw error;
+    // Stopped, not failed: what it did is not known, and its ledger entry stays open.
+    if (run.signal.aborted) throw error;
+    return { status: 'error', output: errorText(error) };
+  }
+}
+
+/** Ledger, effect, ledger. A read has no effect to account for. */
+async function execute(execution: Execution): Promise<ToolResult> {
+  const { call, run } = execution;
+  run.signal.throwIfAborted();
+  if (call.effects === 'read') return attempt(execution);
+  const start = await ledgered(() => run.ledger.start(call));
+  if (start.go === 'reuse') return start.result;
+  const result = await attempt(execution);
+  await ledgered(() => run.ledger.done(call.toolCallId, result));
+  return result;
+}
+
+function sentence(name: string, issues: readonly z.core.$ZodIssue[]): string {
+  const said = issues.slice(0, 5).map(({ path, message }) => {
+    return path.length > 0 ? `${path.join('.')}: ${message}` : message;
+  });
+  return `The arguments of ${name} are not valid: ${said.join('; ')}.`;
+}
+
+/** A tool of ours. `effects` decides what a crash in the middle of it means; say nothing and it is `unsafe`. */
+export function defineTool<S extends z.ZodObject>(tool: {
+  name: string;
+  description: string;
+  schema: S;
+  effects?: ToolEffects;
+  run(args: z.output<S>, context: ToolContext): Promise<unknown>;
+}): ToolDefinition {
+  const { name, description, schema, effects = 'unsafe' } = tool;
+  const bind = (run: ToolRun): StructuredToolInterface =>
+    new DynamicStructuredTool({
+      name,
+      description,
+      schema,
+      async func(args: z.output<S>, _manager, config?: LangGraphToolConfig): Promise<ToolMessage> {
+        const toolCallId = config?.toolCall?.id ?? '';
+        const context: ToolContext = {
+          generationId: run.generationId,
+          toolCallId,
+          idempotencyKey: `${run.generationId}/${toolCallId}`,
+          signal: run.signal,
+          async emit(data) {
+            config?.writer?.(data);
+            await run.flow();
+          },
+        };
+        const result = await execute({
+          call: { toolCallId, name, effects, args: jsonArgs(config?.toolCall?.args ?? args) },
+          run,
+          effect: () => tool.run(args, context),
+        });
+        return toolMessage({ id: toolCallId, name }, result);
+      },
+    });
+  return {
+    name,
+    description,
+    parameters: jsonArgs(z.toJSONSchema(schema, { io: 'input' })),
+    effects,
+    refuse(args) {
+      const parsed = schema.safeParse(args);
+      return parsed.success ? undefined : sentence(name, parsed.error.issues);
+    },
+    bind,
+  };
+}
