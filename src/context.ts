@@ -1,0 +1,142 @@
+import { join } from 'node:path';
+import type { Express } from 'express';
+import { createApp } from './app.ts';
+import type { AgentCatalog, AgentRunner, Titler } from './agent/agent-runner.ts';
+import { createEngine } from './agent/engine.ts';
+import type { Config } from './config/config.ts';
+import { createMetrics } from './http/metrics.ts';
+import { OpenStreams } from './http/open-streams.ts';
+import { systemClock, type Clock } from './lib/clock.ts';
+import { createIds, type Ids } from './lib/ids.ts';
+import { Releasers } from './lib/releasers.ts';
+import { createLoggers, type Loggers } from './logger.ts';
+import { createMemoryEventTransport, createMemoryJobStore } from './store/memory/index.ts';
+import {
+  createSqliteCheckpoints,
+  createSqliteConversationStore,
+  createSqliteEventTransport,
+  createSqliteJobStore,
+  endLeases,
+  openDatabase,
+} from './store/sqlite/index.ts';
+import { Core, type CoreSettings } from './stream/core.ts';
+import type { ConversationStore } from './stream/conversation-store.ts';
+import type { EventTransport } from './stream/event-transport.ts';
+import type { JobStore } from './stream/job-store.ts';
+
+/** The composition root: the only place that chooses implementations. */
+
+export interface Overrides {
+  clock?: Clock;
+  ids?: Ids;
+  loggers?: Loggers;
+  /** Replace the agents and what runs them. */
+  runner?: AgentRunner;
+  catalog?: AgentCatalog;
+  titler?: Titler;
+}
+
+export interface Context extends AsyncDisposable {
+  readonly app: Express;
+  readonly core: Core;
+  readonly openStreams: OpenStreams;
+  readonly loggers: Loggers;
+}
+
+interface Stores {
+  jobs: JobStore;
+  transport: EventTransport;
+  conversations: ConversationStore;
+}
+
+type Db = ReturnType<typeof openDatabase>;
+
+function openStores(config: Config, place: { db: Db; clock: Clock }): Stores {
+  const { db, clock } = place;
+  const conversations = createSqliteConversationStore({ db });
+  if (config.profile === 'memory') {
+    const jobs = createMemoryJobStore({ clock });
+    return { conversations, jobs, transport: createMemoryEventTransport() };
+  }
+  // One process holds the file, so whoever held a lease in it is dead.
+  endLeases(db);
+  return {
+    conversations,
+    jobs: createSqliteJobStore({ db, clock }),
+    transport: createSqliteEventTransport({ db }),
+  };
+}
+
+/** Everything that the process consists of. Rejects with a sentence for the operator where it can't be had. */
+export async function createContext(config: Config, over: Overrides = {}): Promise<Context> {
+  const clock = over.clock ?? systemClock;
+  const ids = over.ids ?? createIds(() => clock.now());
+  const { logLevel: level, replicaId } = config;
+  const loggers = over.loggers ?? createLoggers({ level, replicaId });
+  const metrics = createMetrics({ ofProcess: true });
+  const releasers = new Releasers();
+  try {
+    const db = openDatabase(
+      config.profile === 'memory' ? ':memory:' : join(config.dataDir, 'holdfast.db'),
+    );
+    releasers.add(() => void db.close());
+    const stores = openStores(config, { db, clock });
+    const checkpoints = createSqliteCheckpoints({ db });
+    const engine = await createEngine({ config, clock, checkpoints, log: loggers.agent });
+    const core = new Core({
+      ...stores,
+      runner: over.runner ?? engine.runner,
+      catalog: over.catalog ?? engine.catalog,
+      titler: over.titler ?? engine.titler,
+      clock,
+      ids,
+      metrics: metrics.stream,
+      log: loggers.manager,
+      schedule: (task) => void setImmediate(task),
+      settings: settingsOf(config),
+    });
+    releasers.add(() => core[Symbol.asyncDispose]());
+    const openStreams = new OpenStreams({
+      clock,
+      heartbeatMs: config.stream.heartbeatMs,
+      maxPerUser: config.limits.maxStreamsPerUser,
+    });
+    releasers.add(() => openStreams.destroyAll());
+    const app = createApp({
+      config,
+      generations: core.generations,
+      conversations: stores.conversations,
+      clock,
+      ids,
+      logger: loggers.http,
+      metrics,
+      openStreams,
+      readiness: async () => {
+        await Promise.all([
+          stores.jobs.ping(),
+          stores.transport.ping(),
+          stores.conversations.ping(),
+        ]);
+      },
+      isDraining: () => core.draining,
+    });
+    return { app, core, openStreams, loggers, [Symbol.asyncDispose]: () => releasers.release() };
+  } catch (error) {
+    await releasers.release();
+    throw error;
+  }
+}
+
+function settingsOf({ replicaId, lease, stream, approvals, limits }: Config): CoreSettings {
+  return {
+    driver: replicaId,
+    leaseTtl: lease.ttlMs,
+    scanInterval: lease.scanMs,
+    flushWindow: stream.flushWindowMs,
+    streamRetention: stream.retentionMs,
+    temporaryTtl: stream.temporaryTtlMs,
+    approvalTtl: approvals.ttlMs,
+    maxConcurrentRuns: limits.maxConcurrentRuns,
+    maxPerOwner: limits.maxGenerationsPerUser,
+  };
+}
