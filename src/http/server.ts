@@ -33,6 +33,10 @@ function codeOf(error: Error): string | undefined {
 
 export function createHttpServer(app: RequestListener): Server {
   const answering = new WeakMap<Duplex, ServerResponse>();
+  const handle: RequestListener = (req, res) => {
+    answering.set(req.socket, res);
+    app(req, res);
+  };
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -41,11 +45,10 @@ export function createHttpServer(app: RequestListener): Server {
       // Longer than the 60 s of usual load balancers: they, not we, close idle connections.
       keepAliveTimeout: 65_000,
     },
-    (req, res) => {
-      answering.set(req.socket, res);
-      app(req, res);
-    },
+    handle,
   );
+  // An expectation that nobody knows may be ignored (RFC 9110 section 10.1.1); Node's own 417 has no body.
+  server.on('checkExpectation', handle);
   server.on('clientError', (error: Error, socket: Duplex) => {
     const code = codeOf(error);
     const response = answering.get(socket);
