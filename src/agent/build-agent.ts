@@ -39,6 +39,7 @@ export async function buildAgent(definition: AgentDefinition, run: Run): Promise
     maxRetries: deps.maxRetries,
     maxSteps: request.spec.maxSteps,
     requiresFinish,
+    retried: deps.retried,
   });
   const tools = definition.tools.map((tool) =>
     tool.bind({

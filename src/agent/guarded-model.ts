@@ -34,6 +34,8 @@ export interface GuardDeps {
   maxSteps: number;
   /** The provider always says why an answer ended: one that ends without that was cut off. */
   requiresFinish: boolean;
+  /** Told of a failed attempt that is made again. */
+  retried: (error: unknown) => void;
 }
 
 /**
@@ -106,6 +108,7 @@ export class GuardedModel extends BaseChatModel {
         const pause = FIRST_RETRY_MS * 2 ** attempt * (1 + random());
         const wait = Math.max(fault.retryAfterMs ?? 0, pause);
         if (wait > MAX_RETRY_AFTER_MS) throw fault.error;
+        this.#deps.retried(fault.error);
         await delay(clock, wait, call.signal);
       }
     }

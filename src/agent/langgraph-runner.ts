@@ -30,6 +30,8 @@ export interface RunnerDeps {
   stallTimeoutMs: number;
   /** Further attempts of a model call that failed before its first token. */
   maxRetries: number;
+  /** Told of a model call that failed and is made again. */
+  retried: (error: unknown) => void;
 }
 
 const PAUSE_UNSUPPORTED = 'This agent asks a person, which this server cannot do yet.';

@@ -44,6 +44,8 @@ export interface TitlerDeps {
   model: (() => Promise<BaseChatModel>) | undefined;
   clock: Clock;
   timeoutMs: number;
+  /** Told of a model that failed; the title comes from the text. */
+  failed: (error: unknown) => void;
 }
 
 async function ask(model: BaseChatModel, text: string, signal: AbortSignal): Promise<string> {
@@ -62,7 +64,7 @@ function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-export function createTitler({ model, clock, timeoutMs }: TitlerDeps): Titler {
+export function createTitler({ model, clock, timeoutMs, failed }: TitlerDeps): Titler {
   return {
     async title(text, signal) {
       const fallback = titleFromText(text);
@@ -74,8 +76,9 @@ export function createTitler({ model, clock, timeoutMs }: TitlerDeps): Titler {
       try {
         const work = model().then((ready) => ask(ready, text, stop.signal));
         return (await within(work, stop.signal)) || fallback;
-      } catch {
+      } catch (error) {
         // A title is not worth a failure: too slow, stopped, or the provider failed.
+        if (!signal.aborted) failed(error);
         return fallback;
       } finally {
         timer.cancel();

@@ -93,7 +93,7 @@ export class ToolCallCollector {
 
   #ownId(id: string | undefined): string {
     const good = id && /^[\w-]{1,64}$/.test(id) && !COUNTER.test(id) && !this.#used.has(id);
-    const own = good ? id : this.#newId();
+    const own = good ? id : `call_${this.#newId()}`;
     this.#used.add(own);
     return own;
   }

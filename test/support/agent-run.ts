@@ -88,6 +88,7 @@ export function createBench(options: {
     random: () => 0,
     stallTimeoutMs: options.stallTimeoutMs ?? 60_000,
     maxRetries: 2,
+    retried: () => undefined,
   });
   const ledger = new TestLedger();
   return {
