@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from '@jest/globals';
+import { pino } from 'pino';
+import { createRoutes } from '../../../src/app.ts';
+import { loadConfig } from '../../../src/config/config.ts';
+import { createAuthenticator } from '../../../src/http/auth.ts';
+import { docsPage } from '../../../src/http/docs-page.ts';
+import { createMetrics } from '../../../src/http/metrics.ts';
+import { OpenStreams } from '../../../src/http/open-streams.ts';
+import { openApiDocument } from '../../../src/http/openapi.ts';
+import type { Route } from '../../../src/http/route.ts';
+import { createIds } from '../../../src/lib/ids.ts';
+import { jsonObjectSchema } from '../../../src/stream/message.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeConversations, FakeGenerations } from '../../support/fake-generations.ts';
+
+function routes(): Route[] {
+  const config = loadConfig({});
+  const clock = new FakeClock();
+  const ctx = {
+    config,
+    clock,
+    generations: new FakeGenerations(),
+    conversations: new FakeConversations(),
+    ids: createIds(() => 0),
+    logger: pino({ level: 'silent' }),
+    metrics: createMetrics({ ofProcess: false }),
+    openStreams: new OpenStreams({ clock, heartbeatMs: 1_000, maxPerUser: 1 }),
+    readiness: () => Promise.resolve(),
+    isDraining: () => false,
+  };
+  return createRoutes(ctx, createAuthenticator({ ...config, clock }));
+}
+
+const document = openApiDocument(routes());
+const text = JSON.stringify(document);
+
+function at(...keys: string[]): unknown {
+  let value: unknown = document;
+  for (const key of keys) value = jsonObjectSchema.parse(value)[key];
+  return value;
+}
+
+describe('the OpenAPI document', () => {
+  test('has every route of the protocol', () => {
+    const all = routes().map((route) => `${route.method} ${route.path}`);
+
+    expect(all.toSorted()).toEqual(
+      [
+        'post /api/chat',
+        'get /api/chat/stream/:streamId',
+        'post /api/chat/resume',
+        'post /api/chat/abort',
+        'get /api/chat/status/:conversationId',
+        'get /api/chat/active',
+        'get /api/conversations',
+        'get /api/conversations/:id',
+        'patch /api/conversations/:id',
+        'delete /api/conversations/:id',
+        'get /api/conversations/:id/messages',
+        'post /api/auth/session',
+        'delete /api/auth/session',
+        'get /healthz',
+        'get /readyz',
+        'get /metrics',
+        'get /openapi.json',
+        'get /docs',
+      ].toSorted(),
+    );
+    for (const route of routes()) {
+      const path = route.path.replace(/:(\w+)/g, '{$1}');
+      expect(at('paths', path, route.method)).toMatchObject({ summary: route.doc.summary });
+    }
+  });
+
+  test('resolves every reference, and leaves none to JSON Schema files', () => {
+    const names = Object.keys(jsonObjectSchema.parse(at('components', 'schemas')));
+    const refs = [...text.matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref]) => ref);
+
+    expect(refs.length).toBeGreaterThan(50);
+    for (const ref of new Set(refs)) {
+      expect(names.map((name) => `#/components/schemas/${name}`)).toContain(ref);
+    }
+    expect(text).not.toContain('$defs');
+    expect(text).not.toContain('"$schema"');
+  });
+
+  test('shows bodies strict, with their bounds', () => {
+    expect(
+      at('paths', '/api/chat', 'post', 'requestBody', 'content', 'application/json', 'schema'),
+    ).toMatchObject({
+      type: 'object',
+      required: ['text'],
+      additionalProperties: false,
+      properties: {
+        text: { type: 'string', maxLength: 100_000 },
+        messageId: { pattern: '^[A-Za-z0-9_.:-]{1,128}$' },
+        onBusy: { enum: ['reject', 'enqueue', 'interrupt'], default: 'reject' },
+      },
+    });
+    expect(
+      at(
+        'paths',
+        '/api/chat/resume',
+        'post',
+        'requestBody',
+        'content',
+        'application/json',
+        'schema',
+      ),
+    ).toMatchObject({ additionalProperties: false, required: ['actionId'] });
+  });
+
+  test('names the errors of a route under their statuses', () => {
+    expect(at('paths', '/api/chat', 'post', 'responses', '409', 'description')).toBe(
+      '`CONVERSATION_BUSY`, `IDEMPOTENCY_CONFLICT`',
+    );
+    expect(
+      Object.keys(jsonObjectSchema.parse(at('paths', '/api/chat', 'post', 'responses'))),
+    ).toEqual([
+      '200',
+      '202',
+      '204',
+      '400',
+      '401',
+      '403',
+      '404',
+      '405',
+      '409',
+      '413',
+      '415',
+      '429',
+      '500',
+      '503',
+    ]);
+  });
+
+  test('asks for a token where one is asked for', () => {
+    expect(at('paths', '/api/chat/active', 'get', 'security')).toEqual([
+      { bearer: [] },
+      { session: [] },
+    ]);
+    expect(at('paths', '/healthz', 'get', 'security')).toEqual([]);
+  });
+});
+
+describe('the docs page', () => {
+  const { html, policy } = docsPage(document);
+
+  test('shows every route, schema and an example, and loads nothing', () => {
+    for (const route of routes()) {
+      expect(html).toContain(`<code>${route.path.replace(/:(\w+)/g, '{$1}')}</code>`);
+    }
+    expect(html).toContain('id="schema-PendingAction"');
+    expect(html).toContain('&quot;text&quot;: &quot;say 5 200&quot;');
+    expect(html).not.toMatch(/<script|src=|href="(?!#|\/openapi\.json")|url\(|@import/);
+  });
+
+  test('has a policy that allows its one style and nothing else', () => {
+    const style = /<style>([\s\S]*)<\/style>/.exec(html)?.[1] ?? '';
+    const hash = createHash('sha256').update(style).digest('base64');
+
+    expect(policy).toContain(`default-src 'none'; style-src 'sha256-${hash}'`);
+    expect(html).not.toContain('style="');
+  });
+
+  test('escapes what the document says', () => {
+    const evil = docsPage({
+      info: { title: '<b>&"' },
+      paths: { '/<i>': { get: { tags: ['x'], summary: '<script>alert(1)</script>' } } },
+    });
+
+    expect(evil.html).not.toContain('<script>');
+    expect(evil.html).not.toContain('<i>');
+    expect(evil.html).toContain('&lt;b&gt;&amp;&quot;');
+  });
+});
