@@ -33,6 +33,33 @@ function curlLines(output: string): string[] {
     .filter((line) => line.startsWith('curl '));
 }
 
+/** A command in the background. */
+class Shell {
+  /** What it wrote. */
+  readonly ended: Promise<string>;
+  readonly #child: ChildProcess;
+  #output = '';
+
+  constructor(command: string) {
+    this.#child = spawn('sh', ['-c', command], { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#child.stdout?.on('data', (chunk: Buffer) => {
+      this.#output += chunk.toString('utf8');
+    });
+    this.ended = new Promise((resolve) => {
+      this.#child.once('close', () => resolve(this.#output));
+    });
+  }
+
+  printed(text: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#child.stdout?.on('data', () => {
+        if (this.#output.includes(text)) resolve();
+      });
+      this.#child.once('close', () => reject(new Error(`ended without ${text}: ${this.#output}`)));
+    });
+  }
+}
+
 describe('npm start on a fresh clone', () => {
   let folder = '';
   let child: ChildProcess | undefined;
@@ -73,15 +100,24 @@ describe('npm start on a fresh clone', () => {
     await printed;
 
     const lines = curlLines(output);
-    // One shell, as somebody pastes them one after the other.
-    const pasted = lines.map((line) => `${line}; echo "[exit $?]"`).join('\n');
-    const { stdout } = await run('sh', ['-c', pasted], { timeout: 40_000 });
-
     expect(output).toContain(`http://127.0.0.1:${port}`);
     expect(lines).toHaveLength(3);
-    expect(stdout.match(/\[exit 0\]/g)).toHaveLength(3);
-    expect(stdout).not.toContain('"error":');
-    expect(stdout).toContain('generationId');
-    expect(stdout).toContain('event: done');
+    const [watch = '', look = '', stop = ''] = lines;
+
+    // As somebody does it: the first in one window, the others in another while it streams.
+    const watching = new Shell(watch);
+    await watching.printed('event: text_delta');
+    const looked = await run('sh', ['-c', look]);
+    const stopped = await run('sh', ['-c', stop]);
+    const watched = await watching.ended;
+    const again = await run('sh', ['-c', watch]);
+
+    expect(looked.stdout).toContain('"status":"running"');
+    expect(stopped.stdout).toContain('"alreadyFinished":false');
+    expect(watched).toContain('"status":"aborted"');
+    // The line run again is back in the same answer.
+    const generation = /gen_[0-9a-z]+/.exec(watched)?.[0] ?? 'none';
+    expect(again.stdout).toContain(generation);
+    expect(again.stdout).toContain('event: done');
   }, 60_000);
 });

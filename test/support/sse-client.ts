@@ -105,7 +105,7 @@ class Reading {
     if (this.#left || this.fault) return;
     try {
       this.#http.push(bytes);
-      if (this.#http.complete) this.#completed();
+      if (this.#http.complete && !this.#left) this.#completed();
     } catch (error) {
       this.fault = error instanceof Error ? error : new Error(String(error));
       this.#socket.destroy();
@@ -155,8 +155,8 @@ class Reading {
   }
 
   #ending(): Ending {
-    if (this.#http.complete) return 'clean';
     if (this.#left) return 'left';
+    if (this.#http.complete) return 'clean';
     return this.#socket.bytesRead === 0 && this.#http.head === undefined ? 'refused' : 'truncated';
   }
 }
