@@ -82,7 +82,16 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
     releasers.add(() => void db.close());
     const stores = openStores(config, { db, clock });
     const checkpoints = createSqliteCheckpoints({ db });
-    const engine = await createEngine({ config, clock, checkpoints, log: loggers.agent });
+    const { model, providers, demoLedger } = config;
+    const engine = await createEngine({
+      clock,
+      ids,
+      checkpoints,
+      model,
+      providers,
+      demoLedger,
+      log: loggers.agent,
+    });
     const core = new Core({
       ...stores,
       runner: over.runner ?? engine.runner,
