@@ -74,12 +74,14 @@ function onSignals(context: Context, { server, grace }: { server: Server; grace:
   const go = (signal: NodeJS.Signals): void => {
     if (going) {
       log.warn({ signal }, 'forced');
+      // oxlint-disable-next-line unicorn/no-process-exit -- a second signal means now
       process.exit(1);
     }
     going = true;
     log.info({ signal }, 'shutting down');
     setTimeout(() => {
       log.error({}, 'shutdown hangs');
+      // oxlint-disable-next-line unicorn/no-process-exit -- the watchdog of a shutdown that hangs
       process.exit(1);
     }, grace + WATCHDOG_MS).unref();
     shutDown(context, { server, grace }).then(

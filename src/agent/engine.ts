@@ -37,7 +37,7 @@ export interface Engine {
 /** The agents and what runs them. Rejects with a sentence for the operator where a model can't work here. */
 export async function createEngine(deps: EngineDeps): Promise<Engine> {
   const { clock, ids, model, log } = deps;
-  const newId = (): string => ids.sortable('call');
+  const newId = (): string => ids.sortable('').slice(1);
   const models = createModels({
     env: deps.providers,
     demo: () => new DemoModel({ clock, newId }),
