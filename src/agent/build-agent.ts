@@ -1,3 +1,4 @@
+import { SystemMessage } from '@langchain/core/messages';
 import { createAgent } from 'langchain';
 import type { RunRequest } from './agent-runner.ts';
 import type { AgentDefinition } from './catalog.ts';
@@ -52,7 +53,8 @@ export async function buildAgent(definition: AgentDefinition, run: Run): Promise
   const agent = createAgent({
     model: guarded,
     tools,
-    systemPrompt: instructionsFor(definition, request.spec.timezone),
+    // A string would be sent as a list of blocks, which many OpenAI-compatible servers do not take.
+    systemPrompt: new SystemMessage(instructionsFor(definition, request.spec.timezone)),
     middleware: [toolGuard(definition.tools)],
     checkpointer: deps.checkpoints.saver,
     name: definition.id,
