@@ -33,6 +33,8 @@ export const questionSchema = z.object({
     )
     .optional(),
   multiSelect: z.boolean().optional(),
+  /** False: only the options may be answered. */
+  freeText: z.boolean().optional(),
 });
 
 const actionBase = {
