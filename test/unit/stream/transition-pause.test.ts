@@ -90,9 +90,10 @@ describe('T5 decide', () => {
   });
 
   test('leaves the ledger alone where the question was about approval', () => {
-    const ledger = [ledgerEntry({ open: false, result: null })];
+    const ledger = [ledgerEntry()];
+    const verdict = { decisions: [said('c1', 'retry')] };
 
-    expect(moved(pausedJob({ ledger }), decide(approve)).ledger).toEqual(ledger);
+    expect(moved(pausedJob({ ledger }), decide(verdict)).ledger).toEqual(ledger);
   });
 
   test('settles unknown calls as a person says, keeps the earlier answer, and results stay facts', () => {
@@ -110,7 +111,7 @@ describe('T5 decide', () => {
         said('c1', 'retry'),
         { ...said('c2', 'done'), responseText: 'it was sent' },
         said('c3', 'skip'),
-        said('c4', 'retry'),
+        said('c4', 'skip'),
       ],
     };
 
