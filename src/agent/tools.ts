@@ -18,7 +18,7 @@ export interface ToolContext {
   /** Aborted: nobody waits for the result any more. */
   signal: AbortSignal;
   /** Sends a `custom` event. Await it: it waits while readers of the run are behind. */
-  emit(data: Json): Promise<void>;
+  emit: (data: Json) => Promise<void>;
 }
 
 /** What tools of one run share. */
