@@ -55,7 +55,8 @@ function checkDecisions(
   return (
     covers(action, decisions) ??
     allowed(action, decisions) ??
-    complete(action, decisions, checkArgs)
+    complete(decisions) ??
+    valid(action, decisions, checkArgs)
   );
 }
 
