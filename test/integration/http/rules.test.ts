@@ -119,7 +119,7 @@ describe('common rules over HTTP', () => {
       ['half an object', '{"text":"x'],
       ['two values', '{} {}'],
       ['a comment', '{/**/}'],
-      ['bad UTF-8', new Uint8Array([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d])],
+      ['bad UTF-8', new Uint8Array(Buffer.from('{"text":"\xff\xfe"}', 'latin1'))],
       ['UTF-16', new Uint8Array(Buffer.from('{"text":"x"}', 'utf16le'))],
     ])('%s is 400 INVALID_JSON, without quoting it', async (_name, body) => {
       const answer = await answerOf(
