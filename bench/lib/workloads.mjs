@@ -44,7 +44,7 @@ export const WORKLOADS = {
   async 'fan-out 1x1000'(it) {
     const { target, client } = it;
     if (engine(target)) {
-      return flow(it, { label: 'one', streams: 1, readers: 1000, events: 40, intervalMs: 100 });
+      return flow(it, { label: 'one', streams: 1, readers: 1000, events: 50, intervalMs: 100 });
     }
     const [stream] = await target.open(['one']);
     await client.ask({ cmd: 'open', readers: readersOf(target, [stream], 20) }, 'opened');
@@ -54,8 +54,8 @@ export const WORKLOADS = {
     await target.gc();
     const idle = (rssBytes(target.pid) - before) / 980;
     const cpu = cpuSeconds(target.pid);
-    await target.emit([stream], { events: 30, intervalMs: 100 });
-    const result = await finished(client, 30_000);
+    await target.emit([stream], { events: 50, intervalMs: 100 });
+    const result = await finished(client, 50_000);
     const used = cpuSeconds(target.pid) - cpu;
     return {
       cpuSecondsPerMillionEvents: (used / result.events) * 1e6,
@@ -66,7 +66,7 @@ export const WORKLOADS = {
 
   /** 100 answers at 10 tokens a second, 10 readers each: 10,000 events a second. */
   'fan-out 100x10': (it) =>
-    flow(it, { label: 'many', streams: 100, readers: 10, events: 30, intervalMs: 100 }),
+    flow(it, { label: 'many', streams: 100, readers: 10, events: 50, intervalMs: 100 }),
 
   /** As fast as it goes, nobody reads: what an event costs to be made and kept. */
   async append({ target }) {

@@ -1,5 +1,5 @@
 import { afterAll } from '@jest/globals';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -41,7 +41,8 @@ export interface Exit {
 }
 
 export interface Servers {
-  start(env?: Record<string, string>): Promise<ServerProcess>;
+  /** `node`: arguments for Node itself. */
+  start(env?: Record<string, string>, node?: string[]): Promise<ServerProcess>;
 }
 
 /** Inside `describe`: what is started is gone when the block ends, also where a test failed. */
@@ -51,9 +52,9 @@ export function useServers(): Servers {
     for (const server of alive) await server.dispose();
   });
   return {
-    async start(env = {}) {
+    async start(env = {}, node = []) {
       buildIfStale();
-      const server = new Server(env, await freePort());
+      const server = new Server({ env, node }, await freePort());
       alive.push(server);
       await server.launch();
       return server;
@@ -92,11 +93,17 @@ function buildIfStale(): void {
   try {
     const fresh = existsSync(MAIN) && statSync(MAIN).mtimeMs > newest(join(ROOT, 'src'));
     // tsc rewrites every file, so the age of one tells that of all.
-    if (!fresh) execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { cwd: ROOT });
+    if (!fresh) build();
     built = true;
   } finally {
     rmSync(lock);
   }
+}
+
+function build(): void {
+  const tsc = join(ROOT, 'node_modules/.bin/tsc');
+  const { status, stdout } = spawnSync(tsc, ['-p', 'tsconfig.build.json'], { cwd: ROOT });
+  if (status !== 0) throw new Error(`src does not build:\n${stdout.toString('utf8')}`);
 }
 
 function tryLock(path: string): boolean {
@@ -114,12 +121,14 @@ class Server implements ServerProcess {
   readonly dataDir: string;
   readonly #port: number;
   readonly #env: Record<string, string>;
+  readonly #node: string[];
   #child: ChildProcess | undefined;
   #exit: Promise<Exit> = Promise.resolve({ code: null, signal: null });
   #output = '';
 
-  constructor(env: Record<string, string>, port: number) {
+  constructor({ env, node }: { env: Record<string, string>; node: string[] }, port: number) {
     this.#env = env;
+    this.#node = node;
     this.#port = port;
     this.baseUrl = `http://127.0.0.1:${port}`;
     this.dataDir = mkdtempSync(join(tmpdir(), 'holdfast-e2e-'));
@@ -136,7 +145,7 @@ class Server implements ServerProcess {
   }
 
   async launch(): Promise<void> {
-    const child = spawn(process.execPath, [MAIN], {
+    const child = spawn(process.execPath, [...this.#node, MAIN], {
       cwd: this.dataDir,
       env: {
         PATH: process.env['PATH'],
@@ -207,6 +216,28 @@ class Server implements ServerProcess {
     await this.kill9();
     rmSync(this.dataDir, { recursive: true, force: true });
   }
+}
+
+/** Lets a test collect garbage before it measures: arguments for `Servers.start`. */
+export const COLLECTABLE = [
+  '--expose-gc',
+  '--import',
+  'data:text/javascript,process.on("SIGUSR2",()=>{gc();gc();console.log("collected")})',
+];
+
+/** Bytes that are in use in the process once its garbage is collected. */
+export async function liveBytes(server: ServerProcess): Promise<number> {
+  const collections = (): number => server.output().split('collected').length;
+  const before = collections();
+  process.kill(server.pid, 'SIGUSR2');
+  while (collections() === before) await new Promise((again) => setTimeout(again, 20));
+  const { text } = await request(server.baseUrl, { path: '/metrics' });
+  const gauge = (name: string): number => {
+    const value = new RegExp(`^\\S*${name} (\\S+)$`, 'm').exec(text)?.[1];
+    if (value === undefined) throw new Error(`no ${name} in the metrics`);
+    return Number(value);
+  };
+  return gauge('nodejs_heap_size_used_bytes') + gauge('nodejs_external_memory_bytes');
 }
 
 /** Resident memory of a process in bytes. */
