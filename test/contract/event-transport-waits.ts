@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { settle } from '../support/fake-clock.ts';
 import { batch, G, NO_BOUND, seqs, upTo, type UnderTest } from './event-transport-kit.ts';
 
 /** Sometimes at once, sometimes a turn of the loop later. */
@@ -77,9 +78,15 @@ export function describeLogWaits(at: UnderTest): void {
 
     test('all who wait are woken, each for what it lacks', async () => {
       const behind = at.log.wait(new Map([[G, 0]]), never);
-      const ahead = at.log.wait(new Map([[G, 2]]), never);
+      let woken = false;
+      const ahead = at.log.wait(new Map([[G, 2]]), never).then((ids) => {
+        woken = true;
+        return ids;
+      });
       await at.log.append(batch(0, 2));
       expect(await behind).toEqual([G]);
+      await settle();
+      expect(woken).toBe(false);
 
       await at.log.append(batch(2, 1));
 

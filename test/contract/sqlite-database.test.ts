@@ -15,7 +15,7 @@ import {
   endLeases,
   openDatabase,
 } from '../../src/store/sqlite/index.ts';
-import { EPOCH, FakeClock } from '../support/fake-clock.ts';
+import { EPOCH, FakeClock, settle } from '../support/fake-clock.ts';
 import { aQueuedJob, finalizing, finished, paused, running } from '../support/jobs.ts';
 import { tempDatabase, type TempDatabase } from '../support/stores.ts';
 import { aConversation, aMessage, C } from './conversation-store-kit.ts';
@@ -229,6 +229,7 @@ describe('the log', () => {
     const exec = jest.spyOn(file.db, 'exec');
 
     await Promise.all(ids.map((id) => log.append(batch(0, 5, { generationId: id }))));
+    await settle();
 
     expect(exec.mock.calls.filter(([sql]) => sql.startsWith('BEGIN'))).toHaveLength(1);
     expect(exec.mock.calls.filter(([sql]) => sql === 'COMMIT')).toHaveLength(1);
@@ -246,6 +247,23 @@ describe('the log', () => {
     expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     expect(await log.info(G)).toMatchObject({ head: 2 });
     expect(await log.append(batch(2, 1))).toEqual({ outcome: 'appended', head: 3 });
+  });
+
+  test('a commit that fails at its end is forgotten too', async () => {
+    const log = createSqliteEventTransport({ db: file.db });
+    await log.create(G);
+    await log.append(batch(0, 2));
+    const exec = file.db.exec.bind(file.db);
+    const spy = jest.spyOn(file.db, 'exec').mockImplementation((sql) => {
+      if (sql === 'COMMIT') throw new Error('disk full');
+      return exec(sql);
+    });
+
+    await expect(log.append(batch(2, 3))).rejects.toThrow('disk full');
+    spy.mockRestore();
+
+    expect(await log.info(G)).toMatchObject({ head: 2 });
+    expect(seqs(await log.read(G, { after: 0, ...NO_BOUND }))).toEqual([1, 2]);
   });
 
   test('one append is one row, and a trimmed or dropped log leaves none behind', async () => {
