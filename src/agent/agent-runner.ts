@@ -53,15 +53,40 @@ export interface ToolLedger {
   done(toolCallId: string, result: ToolResult): Promise<void>;
 }
 
+/** What becomes of a tool call that the model asks for (docs/APPROVALS.md section 3). */
+export type CallRuling =
+  | { ruling: 'run' }
+  /** Never runs; the model is told. */
+  | { ruling: 'deny'; reason: string }
+  | {
+      ruling: 'ask';
+      description?: string;
+      allowedDecisions: ApprovalRequest['allowedDecisions'];
+      mayRemember: boolean;
+      defaultToNo: boolean;
+    };
+
+export type CallPolicy = (call: {
+  name: string;
+  effects: ToolEffects;
+  args: JsonObject;
+}) => Promise<CallRuling>;
+
+/** The answer of a person to one of the agent's interrupts. */
+export interface AnsweredPause {
+  interruptId: string;
+  action: PendingAction;
+  verdict: Verdict;
+}
+
 export interface RunRequest extends AttemptRef {
   spec: RunSpec;
   conversationId: string;
   /** The branch that ends with the user's message, oldest first. */
   history: Message[];
   /** `continue`: go on from the checkpoint that `adopt` found, with the verdict if a pause was answered. */
-  entry:
-    | { kind: 'start' }
-    | { kind: 'continue'; answered?: { action: PendingAction; verdict: Verdict } };
+  entry: { kind: 'start' } | { kind: 'continue'; answered?: AnsweredPause };
+  policy: CallPolicy;
   /** Index of the next content part. */
   nextPart: number;
   ledger: ToolLedger;
@@ -99,10 +124,12 @@ export type RunnerEvent =
   /** Stopped at a step boundary because `drain` was aborted; its checkpoint is durable. Always the last. */
   | { type: 'handover' };
 
+/** `interruptId` names the agent's interrupt; it may repeat, so it never leaves the server. */
 export type PauseRequest =
-  | { kind: 'tool_approval'; requests: Omit<ApprovalRequest, 'argsHash'>[] }
+  | { kind: 'tool_approval'; interruptId: string; requests: Omit<ApprovalRequest, 'argsHash'>[] }
   | {
       kind: 'ask_user_question';
+      interruptId: string;
       questions: Extract<PendingAction, { kind: 'ask_user_question' }>['questions'];
     };
 
@@ -121,12 +148,16 @@ export interface AgentRunner {
   adopt(attempt: AttemptRef): Promise<Standing>;
   /** Runs one segment. Ends (completed), yields a last `pause` or `handover`, or throws (failed, or the signal's reason). */
   run(request: RunRequest): AsyncIterable<RunnerEvent>;
+  /** What is wrong with arguments that a person edited, as a sentence; undefined: nothing. */
+  checkArgs(spec: RunSpec, call: { name: string; args: JsonObject }): string | undefined;
   /** Deletes every checkpoint of the generation. Idempotent. */
   prune(generationId: string): Promise<void>;
 }
 
 /** Agents by id. */
 export interface AgentCatalog {
+  /** The agent's definition as it is now; undefined: there is no such agent any more. */
+  fingerprint(agentId: string): string | undefined;
   /** The frozen spec of the agent (default agent where `agentId` is undefined); undefined: no such agent. */
   freeze(request: {
     agentId: string | undefined;

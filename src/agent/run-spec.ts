@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { runPolicySchema } from '../hitl/tool-policy.ts';
 import { jsonObjectSchema, jsonSchema } from '../stream/message.ts';
 
 /**
@@ -13,6 +14,8 @@ export const runSpecSchema = z.object({
   fingerprint: z.string(),
   parameters: jsonObjectSchema,
   maxSteps: z.number().int().positive(),
+  /** Which tool calls wait for a person. */
+  policy: runPolicySchema,
   timezone: z.string().nullable(),
   files: z.array(jsonSchema),
   metadata: jsonObjectSchema,

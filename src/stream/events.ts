@@ -90,6 +90,8 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     decidedBy: z.string().nullable(),
     decidedAt: z.string(),
   }),
+  /** The pending action expires soon if nobody answers. */
+  event('action_expiring', { actionId: z.string(), expiresAt: z.string() }),
   event('agent', {
     path: pathSchema,
     agentId: z.string(),

@@ -105,6 +105,7 @@ export class MessageFold {
       case 'done':
         return this.#done(body);
       case 'tool_args_delta':
+      case 'action_expiring':
       case 'agent':
       case 'custom':
         return;

@@ -1,19 +1,25 @@
 import type { GenerationStatus, StreamState } from './events.ts';
 import type { JsonObject, Json } from '../lib/json.ts';
 import type { Owner } from './job.ts';
-import type { PendingAction, Verdict } from './pending-action.ts';
+import type { Client, PendingAction, Verdict } from './pending-action.ts';
 
 /** What the outside may ask of the heart; `GenerationJobManager` is the implementation. Refusals are `AppError`s. */
 export interface Generations {
   start(owner: Owner, request: StartRequest): Promise<Started>;
   /** Section 4 of PROTOCOL.md. */
-  resume(owner: Owner, request: ResumeRequest): Promise<Resumed>;
+  resume(by: Decider, request: ResumeRequest): Promise<Resumed>;
   abort(owner: Owner, target: Target): Promise<Aborted>;
   status(owner: Owner, conversationId: string): Promise<ConversationStatus>;
   active(owner: Owner): Promise<ActiveGeneration[]>;
   subscribe(owner: Owner, streamId: string, from: ReadFrom): Promise<Subscribed>;
   /** Stops what is live in the conversation, then deletes messages, records, logs and checkpoints. */
   deleteConversation(owner: Owner, conversationId: string): Promise<void>;
+}
+
+/** Who answers, with which roles, from where. */
+export interface Decider extends Owner {
+  roles: string[];
+  client: Client;
 }
 
 export type Target = { generationId: string } | { conversationId: string };

@@ -66,6 +66,13 @@ interface JobBase {
   startedAt: number | null;
 }
 
+/** An action and its verdict (the newest resolution of that action), on their way to the agent. */
+export interface Answered {
+  action: PendingAction;
+  /** Which of the agent's interrupts it answers; null for a recovery question, which is not the agent's. */
+  interruptId: string | null;
+}
+
 /** Why a queued job waits, so that its next driver knows how to begin. */
 export type QueueReason = 'new' | 'resumed' | 'recovered' | 'handed_over';
 
@@ -80,20 +87,24 @@ export type QueuedJob = JobBase & {
   status: 'queued';
   reason: QueueReason;
   queuedAt: number;
-  /** The action whose verdict (the newest resolution) the next driver carries to the agent. */
-  answered: PendingAction | null;
+  answered: Answered | null;
 };
 export type RunningJob = JobBase & {
   status: 'running';
   lease: Lease;
   entered: QueueReason;
-  answered: PendingAction | null;
+  answered: Answered | null;
 };
 export type PausedJob = JobBase & {
   status: 'paused';
   action: PendingAction;
+  interruptId: string | null;
   /** A recovery question came before the agent is known to have this earlier answer. */
-  answered: PendingAction | null;
+  answered: Answered | null;
+  /** Held until the pause is announced to readers, approvers and webhooks; whoever finds it over announces it. */
+  lease: Lease | null;
+  /** Epoch ms at which the coming expiry is announced; null: never, or done. */
+  warnAt: number | null;
 };
 export type FinalizingJob = JobBase & {
   status: 'finalizing';

@@ -13,6 +13,7 @@ export const TOOL_RESULT_STATUS = [
   'rejected',
   'responded',
   'outcome_unknown',
+  'denied',
 ] as const;
 export const toolResultStatusSchema = z.enum(TOOL_RESULT_STATUS);
 export type ToolResultStatus = z.infer<typeof toolResultStatusSchema>;
@@ -22,7 +23,6 @@ const toolStatusSchema = z.enum([
   'ready',
   'waiting',
   'running',
-  'denied',
   ...TOOL_RESULT_STATUS,
 ]);
 

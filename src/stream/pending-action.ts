@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { jsonObjectSchema, jsonSchema } from './message.ts';
+import { jsonObjectSchema } from './message.ts';
 
 /** What a paused generation waits for (docs/PROTOCOL.md section 4). */
 
@@ -16,6 +16,10 @@ export const approvalRequestSchema = z.object({
   description: z.string().optional(),
   argsSchema: jsonObjectSchema.optional(),
   allowedDecisions: z.array(decisionKindSchema),
+  /** A standing rule may be made of the approval. */
+  mayRemember: z.boolean().optional(),
+  /** Clients should not preselect yes. */
+  defaultToNo: z.boolean().optional(),
 });
 export type ApprovalRequest = z.infer<typeof approvalRequestSchema>;
 
@@ -91,6 +95,10 @@ export type Verdict = z.infer<typeof verdictSchema>;
 export const ACTION_OUTCOMES = ['decided', 'expired', 'superseded', 'aborted'] as const;
 export const actionOutcomeSchema = z.enum(ACTION_OUTCOMES);
 
+/** Where a request came from. */
+export const clientSchema = z.object({ address: z.string(), userAgent: z.string() });
+export type Client = z.infer<typeof clientSchema>;
+
 /** How a pending action ended; kept with the job for good, so that every loser learns who won. */
 export const resolutionSchema = z.object({
   actionId: z.string(),
@@ -100,7 +108,7 @@ export const resolutionSchema = z.object({
   verdictHash: z.string().nullable(),
   decidedBy: z.string().nullable(),
   decidedAt: z.string(),
-  /** Additional facts of the run, e.g. a custom graph's answer. */
-  note: jsonSchema.optional(),
+  /** Whence it was decided, for the audit trail. */
+  client: clientSchema.optional(),
 });
 export type Resolution = z.infer<typeof resolutionSchema>;

@@ -2,6 +2,18 @@ import type { ToolResult } from '../agent/agent-runner.ts';
 import type { Job, JobError, LedgerEntry } from './job.ts';
 import type { PendingAction, Resolution, Verdict } from './pending-action.ts';
 
+export interface NewPause {
+  action: PendingAction;
+  interruptId: string | null;
+  warnAt: number | null;
+}
+
+export interface RecoveryQuestion {
+  actionId: string;
+  expiresAt: string | null;
+  warnAt: number | null;
+}
+
 /** Who acts, and until when what it takes is its own. Epoch ms by the store's clock. */
 export interface Actor {
   driver: string;
@@ -17,7 +29,11 @@ export type Command =
   /** T3 */
   | { type: 'heartbeat'; fence: number; actor: Actor }
   /** T4: the checkpoint and the partial message are durable already. */
-  | { type: 'pause'; fence: number; action: PendingAction }
+  | { type: 'pause'; fence: number; pause: NewPause; actor: Actor }
+  /** After T4 or T12: everybody who must know was told. */
+  | { type: 'announced'; actionId: string }
+  /** The coming expiry was announced. */
+  | { type: 'warned'; actionId: string }
   /** T5: who may decide and what is allowed was checked before. */
   | { type: 'decide'; resolution: Resolution & { verdict: Verdict }; now: number }
   /** T6 */
@@ -38,14 +54,8 @@ export type Command =
   | { type: 'supersede'; actor: Actor; by: string | null }
   /** T11: `actionId` is the one that was read as stale. */
   | { type: 'expire'; actionId: string; policy: 'fail' | 'reject'; actor: Actor }
-  /** T12: `actionId` and `expiresAt` serve a recovery question. */
-  | {
-      type: 'takeover';
-      actor: Actor;
-      maxAttempts: number;
-      actionId: string;
-      expiresAt: string | null;
-    }
+  /** T12: `question` serves a recovery question. */
+  | { type: 'takeover'; actor: Actor; maxAttempts: number; question: RecoveryQuestion }
   /** T13 */
   | { type: 'take_finalising'; actor: Actor }
   /** T14 */

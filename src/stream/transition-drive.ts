@@ -119,12 +119,12 @@ function askWhatHappened(
   const revision = job.revision + 1;
   const action: PendingAction = {
     kind: 'recovery',
-    actionId: command.actionId,
+    actionId: command.question.actionId,
     revision,
     generationId: job.generationId,
     conversationId: job.conversationId,
     createdAt: new Date(command.actor.now).toISOString(),
-    expiresAt: command.expiresAt,
+    expiresAt: command.question.expiresAt,
     requests: unknown.map(({ toolCallId, name, args, argsHash }) => ({
       toolCallId,
       name,
@@ -134,7 +134,16 @@ function askWhatHappened(
       allowedDecisions: ['retry', 'done', 'skip'],
     })),
   };
-  return { ...base(job), status: 'paused', action, answered: job.answered, revision };
+  return {
+    ...base(job),
+    status: 'paused',
+    action,
+    interruptId: null,
+    answered: job.answered,
+    lease: lease(command.actor),
+    warnAt: command.question.warnAt,
+    revision,
+  };
 }
 
 export function takeFinalising(

@@ -1,5 +1,6 @@
 import type { Outcome } from './events.ts';
 import type {
+  Answered,
   FinalizingJob,
   Job,
   JobError,
@@ -9,7 +10,7 @@ import type {
   QueueReason,
   RunningJob,
 } from './job.ts';
-import type { PendingAction, Resolution } from './pending-action.ts';
+import type { Resolution } from './pending-action.ts';
 import type { Actor, Refusal, TransitionResult } from './transition-command.ts';
 
 /** What the steps of the state table are made of. */
@@ -49,7 +50,7 @@ export function base(job: Job): Omit<QueuedJob, 'status' | 'reason' | 'queuedAt'
 export function queue(
   job: Job,
   reason: QueueReason,
-  at: { now: number; answered: PendingAction | null },
+  at: { now: number; answered: Answered | null },
 ): QueuedJob {
   return { ...base(job), status: 'queued', reason, queuedAt: at.now, answered: at.answered };
 }

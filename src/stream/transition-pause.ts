@@ -4,6 +4,7 @@ import type { CommandOf, TransitionResult } from './transition-command.ts';
 import {
   base,
   finalize,
+  lease,
   moved,
   notOwn,
   own,
@@ -14,16 +15,33 @@ import {
 
 /** The steps around a pause: T4, T5, T11, T15. */
 
-export function pause(job: Job, { fence, action }: CommandOf<'pause'>): TransitionResult {
+export function pause(
+  job: Job,
+  { fence, pause: asked, actor }: CommandOf<'pause'>,
+): TransitionResult {
   if (!own(job, fence)) return notOwn(job);
-  if (action.revision !== job.revision + 1) return refused('stale_action');
+  const { revision } = asked.action;
+  if (revision !== job.revision + 1) return refused('stale_action');
   return moved({
     ...base(job),
+    ...asked,
     status: 'paused',
-    action,
     answered: null,
-    revision: action.revision,
+    lease: lease(actor),
+    revision,
   });
+}
+
+export function announced(job: Job, { actionId }: CommandOf<'announced'>): TransitionResult {
+  if (job.status !== 'paused' || job.lease === null) return refused('wrong_status');
+  if (job.action.actionId !== actionId) return refused('stale_action');
+  return moved({ ...job, lease: null });
+}
+
+export function warned(job: Job, { actionId }: CommandOf<'warned'>): TransitionResult {
+  if (job.status !== 'paused' || job.warnAt === null) return refused('wrong_status');
+  if (job.action.actionId !== actionId) return refused('stale_action');
+  return moved({ ...job, warnAt: null });
 }
 
 /** Does the verdict answer each call or question once, and nothing else? */
@@ -82,7 +100,7 @@ export function decide(job: Job, { resolution, now }: CommandOf<'decide'>): Tran
   return moved(
     queue(decided, recovery ? 'recovered' : 'resumed', {
       now,
-      answered: recovery ? job.answered : action,
+      answered: recovery ? job.answered : { action, interruptId: job.interruptId },
     }),
   );
 }
@@ -109,7 +127,12 @@ export function expire(
       fence,
       resolutions: [...job.resolutions, { ...resolution, verdict: { decisions } }],
     };
-    return moved(queue(rejected, 'resumed', { now: actor.now, answered: action }));
+    return moved(
+      queue(rejected, 'resumed', {
+        now: actor.now,
+        answered: { action, interruptId: job.interruptId },
+      }),
+    );
   }
   const expired: Job = { ...job, resolutions: [...job.resolutions, resolution] };
   return moved(finalize(expired, { outcome: 'expired', error: EXPIRED, actor, fence }));

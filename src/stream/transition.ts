@@ -13,7 +13,7 @@ import {
   toolDone,
   toolStart,
 } from './transition-drive.ts';
-import { decide, expire, lateResult, pause } from './transition-pause.ts';
+import { announced, decide, expire, lateResult, pause, warned } from './transition-pause.ts';
 
 /**
  * The whole life of a generation as one pure function (docs/ARCHITECTURE.md, state table T1–T16):
@@ -34,6 +34,10 @@ export function transition(job: Job, command: Command): TransitionResult {
       return heartbeat(job, command);
     case 'pause':
       return pause(job, command);
+    case 'announced':
+      return announced(job, command);
+    case 'warned':
+      return warned(job, command);
     case 'decide':
       return decide(job, command);
     case 'tool_start':
