@@ -28,6 +28,8 @@ export const toolPolicySchema = z.strictObject({
   suppressAlwaysAllow: patterns.default([]),
   /** Clients should not preselect yes for these. */
   defaultToNo: patterns.default([]),
+  /** A paused run goes on although its agent was changed meanwhile. */
+  allowChangedAgent: z.boolean().default(false),
   onExpiry: z.enum(['fail', 'reject', 'never']).default('fail'),
   /** Milliseconds; the service's `APPROVAL_TTL` where absent. */
   ttlMs: z.number().int().positive().optional(),

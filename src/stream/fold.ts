@@ -23,6 +23,7 @@ export class MessageFold {
   #origins: PartOrigin[] = [];
   #tools = new Map<string, number>();
   #pendingAction: PendingAction | undefined;
+  readonly #actions = new Set<string>();
   #usage: Usage | undefined;
   #title: string | undefined;
 
@@ -36,6 +37,11 @@ export class MessageFold {
 
   get pendingAction(): PendingAction | undefined {
     return this.#pendingAction;
+  }
+
+  /** Has this action been announced? */
+  knowsAction(actionId: string): boolean {
+    return this.#actions.has(actionId);
   }
 
   /** Index of the next content part. */
@@ -185,6 +191,7 @@ export class MessageFold {
   #paused(action: PendingAction): void {
     this.#status = 'paused';
     this.#pendingAction = action;
+    this.#actions.add(action.actionId);
     if (action.kind === 'ask_user_question') return;
     for (const { toolCallId } of action.requests) this.#patch(toolCallId, { status: 'waiting' });
   }
