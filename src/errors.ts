@@ -59,7 +59,7 @@ export class AppError extends Error {
 
 /** One sentence for everything that does not exist or is not yours: the bytes must not tell which. */
 export function notFound(
-  what: 'conversation' | 'stream' | 'generation' | 'agent' | 'message',
+  what: 'conversation' | 'stream' | 'generation' | 'agent' | 'message' | 'approval' | 'rule',
 ): AppError {
   return new AppError('NOT_FOUND', `No such ${what}.`);
 }

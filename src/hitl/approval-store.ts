@@ -47,24 +47,27 @@ export interface Viewer extends Owner {
 export interface ApprovalStore {
   /** Inserts a pending approval; one that is there stays as it is. */
   open(record: ApprovalRecord): Promise<void>;
-  /** From pending to how it ended; a second ending changes nothing. */
+  /** From pending to how it ended; a second ending changes nothing. What is opened only later has ended already. */
   close(actionId: string, status: Exclude<ApprovalStatus, 'pending'>): Promise<void>;
   get(actionId: string): Promise<ApprovalRecord | undefined>;
   /** Pending ones that the viewer owns or may decide by role (same tenant), newest first. */
   pending(viewer: Viewer, page: PageRequest): Promise<Page<ApprovalRecord>>;
   /** Adds a line to the trail of an action unless one with this `entryId` is there. */
   addAudit(actionId: string, entryId: string, entry: AuditEntry): Promise<void>;
-  /** Oldest first. */
+  /** Oldest first, those of one moment as they came. */
   audit(actionId: string): Promise<AuditEntry[]>;
   /** Adds a standing rule of the owner unless one with its id is there (also a revoked one). */
   addRule(owner: Owner, rule: StandingRule): Promise<void>;
   /** Rules in force, oldest first. */
   rulesOf(owner: Owner): Promise<StandingRule[]>;
-  /** Newest first. */
+  /** Rules in force, newest first. */
   rules(owner: Owner, page: PageRequest): Promise<Page<StandingRule>>;
   /** The rule that was in force and is not any more; undefined: no such rule of this owner. */
   revokeRule(owner: Owner, ruleId: string): Promise<StandingRule | undefined>;
-  /** Deletes what belongs to a conversation: approvals, their trails, and rules for this conversation only. */
+  /**
+   * Deletes what belongs to a conversation: approvals, their trails, and rules for this conversation only. Late writers
+   * do not bring these approvals back.
+   */
   deleteConversation(conversationId: string): Promise<void>;
 }
 
@@ -91,12 +94,12 @@ export interface OutboxItem {
 
 /** Port: webhooks that are still to be delivered. */
 export interface Outbox {
-  /** Adds it unless this id was ever there. */
+  /** Adds it, due at once, unless this id was ever there. */
   put(item: Pick<OutboxItem, 'id' | 'event' | 'createdAt' | 'payload'>): Promise<void>;
   /** Items whose `nextAt` is at or before `now`, oldest first. */
   due(now: number, limit: number): Promise<OutboxItem[]>;
   delivered(id: string): Promise<void>;
-  /** Counts an attempt and waits until `nextAt`. */
+  /** Counts an attempt and waits until `nextAt`; nothing for one that is delivered or given up. */
   failed(id: string, nextAt: number): Promise<void>;
   /** No more attempts. Its id stays known. */
   givenUp(id: string): Promise<void>;

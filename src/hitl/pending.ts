@@ -1,9 +1,9 @@
 import type { PauseRequest } from '../agent/agent-runner.ts';
 import type { Ids } from '../lib/ids.ts';
 import { hashOf } from '../lib/json.ts';
-import type { Job } from '../stream/job.ts';
+import type { Job, PausedJob } from '../stream/job.ts';
 import type { PendingAction, Resolution } from '../stream/pending-action.ts';
-import type { NewPause, RecoveryQuestion } from '../stream/transition-command.ts';
+import type { Actor, CommandOf, NewPause, RecoveryQuestion } from '../stream/transition-command.ts';
 
 /** Milliseconds. */
 export interface ExpirySettings {
@@ -62,6 +62,12 @@ export function recoveryQuestion(
 
 export function isExpired(action: PendingAction, now: number): boolean {
   return action.expiresAt !== null && Date.parse(action.expiresAt) <= now;
+}
+
+/** T11, by the agent's policy. */
+export function expireCommand(job: PausedJob, actor: Actor): CommandOf<'expire'> {
+  const policy = job.spec.policy.agent.onExpiry === 'reject' ? 'reject' : 'fail';
+  return { type: 'expire', actionId: job.action.actionId, policy, actor };
 }
 
 export function resolutionOf(job: Job, actionId: string): Resolution | undefined {

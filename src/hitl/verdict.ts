@@ -88,8 +88,10 @@ function requestOf({ requests }: Calls, toolCallId: string): Calls['requests'][n
 
 function allowed(action: Calls, decisions: Decision[]): VerdictRefusal | undefined {
   const disallowed = decisions
-    .filter(({ toolCallId, decision }) => {
-      return !requestOf(action, toolCallId)?.allowedDecisions.includes(decision);
+    .filter(({ toolCallId, decision, scope = 'once' }) => {
+      const request = requestOf(action, toolCallId);
+      const remembers = scope !== 'once' && request?.mayRemember === false;
+      return remembers || !request?.allowedDecisions.includes(decision);
     })
     .map(({ toolCallId, decision }) => ({ toolCallId, decision }));
   if (disallowed.length === 0) return undefined;
@@ -152,6 +154,16 @@ function isAnswer(answer: string | string[] | undefined): boolean {
   return Array.isArray(answer)
     ? answer.length > 0 && answer.every((it) => it.trim() !== '')
     : answer.trim() !== '';
+}
+
+/** What was given, in the form of the verdict that was accepted; undefined: of another kind. */
+export function normalise(given: GivenVerdict, accepted: Verdict | null): Verdict | undefined {
+  if ('decisions' in given) return { decisions: given.decisions };
+  if ('answers' in given) return { answers: given.answers };
+  const [only, ...more] = accepted && 'answers' in accepted ? Object.keys(accepted.answers) : [];
+  return only !== undefined && more.length === 0
+    ? { answers: { [only]: given.answer } }
+    : undefined;
 }
 
 /** The same for the same verdict, whatever the order of its decisions. `scope` once is as good as none. */

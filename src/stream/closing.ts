@@ -1,3 +1,4 @@
+import { resolutionOf, resolvedEvent } from '../hitl/pending.ts';
 import type { EventBody, Outcome } from './events.ts';
 import type { MessageFold } from './fold.ts';
 import type { FinalizingJob } from './job.ts';
@@ -12,13 +13,8 @@ export function closingEvents(fold: MessageFold, job: FinalizingJob): EventBody[
 }
 
 function resolutionEvents(fold: MessageFold, job: FinalizingJob): EventBody[] {
-  const { pendingAction } = fold;
-  if (!pendingAction) return [];
-  const { actionId } = pendingAction;
-  const resolution = job.resolutions.find((it) => it.actionId === actionId);
-  if (!resolution) return [];
-  const { outcome, verdict, decidedBy, decidedAt } = resolution;
-  return [{ type: 'action_resolved', actionId, outcome, ...verdict, decidedBy, decidedAt }];
+  const resolution = fold.pendingAction && resolutionOf(job, fold.pendingAction.actionId);
+  return resolution ? [resolvedEvent(resolution)] : [];
 }
 
 const OPEN = new Set<ToolCallPart['status']>(['streaming', 'ready', 'waiting', 'running']);

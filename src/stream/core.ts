@@ -1,4 +1,8 @@
 import type { AgentCatalog, AgentRunner, Titler } from '../agent/agent-runner.ts';
+import { ApprovalLifecycle } from '../hitl/approval-lifecycle.ts';
+import { ApprovalQueries, type Approvals } from '../hitl/approvals.ts';
+import type { ApprovalStore, Outbox } from '../hitl/approval-store.ts';
+import { Decider } from '../hitl/decider.ts';
 import { delay, type Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
@@ -30,6 +34,10 @@ export interface CoreDeps {
   runner: AgentRunner;
   catalog: AgentCatalog;
   titler: Titler;
+  approvals: ApprovalStore;
+  outbox: Outbox;
+  /** Something was put into the outbox. */
+  outboxChanged(): void;
   clock: Clock;
   ids: Ids;
   metrics: StreamMetrics;
@@ -48,6 +56,8 @@ export interface CoreSettings {
   streamRetention: number;
   temporaryTtl: number;
   approvalTtl: number;
+  /** How long before its expiry an action is announced once more. */
+  warnBefore: number;
   maxConcurrentRuns: number;
   maxPerOwner: number;
 }
@@ -55,6 +65,7 @@ export interface CoreSettings {
 /** The heart, put together from its ports. */
 export class Core implements AsyncDisposable {
   readonly generations: Generations;
+  readonly approvals: Approvals;
   readonly #clock: Clock;
   readonly #ticker: FlushTicker;
   readonly #hub: LogHub;
@@ -76,11 +87,18 @@ export class Core implements AsyncDisposable {
     });
     this.#hub = hub;
     const opening = new Opening({ ...deps, temporaryTtl: settings.temporaryTtl });
+    const lifecycle = new ApprovalLifecycle({
+      ...deps,
+      hub,
+      settings,
+      outboxChanged: () => deps.outboxChanged(),
+    });
     const finaliser: Finaliser = new Finaliser({
       ...deps,
       hub,
       opening,
       titles: this.#titles,
+      approvals: lifecycle,
       finished: (job) => stopper.promoteNext(job.conversationId),
     });
     const titles = this.#titles;
@@ -91,6 +109,8 @@ export class Core implements AsyncDisposable {
       finaliser,
       titles,
       ticker: this.#ticker,
+      approvals: lifecycle,
+      approvalStore: deps.approvals,
       driver,
       leaseTtl,
       capacity: settings.maxConcurrentRuns,
@@ -103,11 +123,22 @@ export class Core implements AsyncDisposable {
       queue: this.#queue,
       maxPerOwner: settings.maxPerOwner,
     });
+    const decider = new Decider({
+      ...deps,
+      approvals: lifecycle,
+      finaliser,
+      driver,
+      leaseTtl,
+      maxPerOwner: settings.maxPerOwner,
+      poke: () => this.#queue.poke(),
+    });
+    this.approvals = new ApprovalQueries(deps);
     const manager = new GenerationJobManager({
       ...deps,
       hub,
       starter,
       stopper,
+      decider,
       subscriber: new Subscriber({ ...deps, hub }),
       look: new Look({ ...deps, hub }),
       isDraining: () => this.#draining,
@@ -116,6 +147,8 @@ export class Core implements AsyncDisposable {
     this.#supervisor = new Supervisor({
       ...deps,
       ...settings,
+      expiry: settings,
+      approvals: lifecycle,
       hub,
       finaliser,
       poke: () => this.#queue.poke(),

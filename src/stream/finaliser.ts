@@ -1,4 +1,5 @@
 import type { AgentRunner } from '../agent/agent-runner.ts';
+import type { ApprovalLifecycle } from '../hitl/approval-lifecycle.ts';
 import { hashOf } from '../lib/json.ts';
 import type { Log } from '../lib/log.ts';
 import type { ConversationRecord, ConversationStore } from './conversation-store.ts';
@@ -27,6 +28,7 @@ export interface FinaliserDeps {
   hub: LogHub;
   opening: Opening;
   titles: Titles;
+  approvals: Pick<ApprovalLifecycle, 'settle' | 'finished'>;
   metrics: StreamMetrics;
   log: Log;
   /** A generation is over: its conversation and a run slot are free. */
@@ -63,6 +65,8 @@ export class Finaliser {
     const end = view.closed ? view.head : await this.#close(job, view);
     if (!end) return;
     await this.#deps.runner.prune(generationId);
+    const { outcome } = job;
+    await this.#deps.approvals.finished(job, { outcome });
     const now = await this.#deps.jobs.now();
     const closed = await carryOut(this.#deps.jobs, generationId, {
       type: 'close',
@@ -71,8 +75,8 @@ export class Finaliser {
       end,
     });
     if (closed.outcome !== 'moved') return;
-    this.#deps.metrics.generationFinished(job.outcome);
-    this.#deps.log.info({ generationId, outcome: job.outcome }, 'generation finished');
+    this.#deps.metrics.generationFinished(outcome);
+    this.#deps.log.info({ generationId, outcome }, 'generation finished');
     await this.#deps.finished(closed.job);
   }
 
@@ -97,6 +101,7 @@ export class Finaliser {
     const at = new Date(await this.#deps.jobs.now()).toISOString();
     const repaired = await this.#append(job, view, { at, bodies: closingEvents(view.fold, job) });
     if (!repaired) return undefined;
+    await this.#deps.approvals.settle(job);
     const message = finalMessage(repaired, job);
     const saved = await conversations.upsertMessage(message, job.fence);
     if (saved === 'stale_fence') return undefined;

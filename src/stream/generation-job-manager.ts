@@ -1,4 +1,6 @@
 import { AppError, notFound } from '../errors.ts';
+import type { ApprovalStore } from '../hitl/approval-store.ts';
+import type { Decider as ActionDecider } from '../hitl/decider.ts';
 import type { AgentRunner } from '../agent/agent-runner.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import type { EventTransport } from './event-transport.ts';
@@ -6,6 +8,7 @@ import type {
   Aborted,
   ActiveGeneration,
   ConversationStatus,
+  Decider,
   Generations,
   ReadFrom,
   Resumed,
@@ -32,6 +35,8 @@ export interface ManagerDeps {
   hub: LogHub;
   starter: Starter;
   stopper: Stopper;
+  decider: ActionDecider;
+  approvals: Pick<ApprovalStore, 'deleteConversation'>;
   subscriber: Subscriber;
   look: Look;
   isDraining(): boolean;
@@ -47,21 +52,14 @@ export class GenerationJobManager implements Generations {
 
   async start(owner: Owner, request: StartRequest): Promise<Started> {
     if (this.#deps.isDraining()) {
-      throw new AppError('UNAVAILABLE', 'This server is shutting down.', {
-        headers: { 'Retry-After': '1' },
-      });
+      throw shuttingDown();
     }
     return this.#deps.starter.start(owner, request);
   }
 
-  async resume(owner: Owner, request: ResumeRequest): Promise<Resumed> {
-    const job = await this.#target(owner, request);
-    if (job?.status === 'paused' && job.action.actionId !== request.actionId) {
-      throw new AppError('STALE_ACTION', 'Another action is pending.', {
-        details: { actionId: job.action.actionId },
-      });
-    }
-    throw new AppError('NO_PENDING_ACTION', 'Nothing waits for an answer.');
+  async resume(by: Decider, request: ResumeRequest): Promise<Resumed> {
+    if (this.#deps.isDraining()) throw shuttingDown();
+    return this.#deps.decider.resume(by, request);
   }
 
   async abort(owner: Owner, target: Target): Promise<Aborted> {
@@ -111,6 +109,7 @@ export class GenerationJobManager implements Generations {
       hub.forget(generationId);
       await runner.prune(generationId);
     }
+    await this.#deps.approvals.deleteConversation(conversationId);
     await jobs.deleteConversation(conversationId);
   }
 
@@ -133,4 +132,10 @@ export class GenerationJobManager implements Generations {
 
 function aborted(job: Job, moved: boolean): Aborted {
   return { generationId: job.generationId, status: publicStatus(job), alreadyFinished: !moved };
+}
+
+function shuttingDown(): AppError {
+  return new AppError('UNAVAILABLE', 'This server is shutting down.', {
+    headers: { 'Retry-After': '1' },
+  });
 }

@@ -1,8 +1,11 @@
-import type { AgentRunner, RunnerEvent, RunRequest } from '../agent/agent-runner.ts';
+import type { AgentRunner, PauseRequest, RunnerEvent, RunRequest } from '../agent/agent-runner.ts';
 import { RunError } from '../agent/agent-runner.ts';
+import type { ApprovalLifecycle } from '../hitl/approval-lifecycle.ts';
+import type { ApprovalStore } from '../hitl/approval-store.ts';
+import { createCallPolicy } from '../hitl/call-policy.ts';
 import { delay, type Clock } from '../lib/clock.ts';
-import { hashOf } from '../lib/json.ts';
 import type { Log } from '../lib/log.ts';
+import { begin, type Pen } from './beginning.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import type { EventBody } from './events.ts';
 import type { EventTransport } from './event-transport.ts';
@@ -10,16 +13,14 @@ import type { Finaliser } from './finaliser.ts';
 import type { FlushTicker } from './flush-ticker.ts';
 import type { MessageFold } from './fold.ts';
 import { carryOut } from './job-command.ts';
-import type { JobError, RunningJob } from './job.ts';
+import type { JobError, PausedJob, RunningJob } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import type { LogHub } from './log-hub.ts';
-import type { LogView } from './log-view.ts';
 import { FencedError, LogWriter } from './log-writer.ts';
 import type { Message } from './message.ts';
 import type { StreamMetrics } from './metrics.ts';
 import type { Opening } from './opening.ts';
-import { whatStands } from './recovery.ts';
 import { createRunLedger } from './run-ledger.ts';
 import type { Titles } from './titles.ts';
 import { addUsage } from './usage.ts';
@@ -36,6 +37,8 @@ export interface WorkerDeps {
   opening: Opening;
   finaliser: Finaliser;
   titles: Titles;
+  approvals: ApprovalLifecycle;
+  approvalStore: ApprovalStore;
   ticker: FlushTicker;
   clock: Clock;
   metrics: StreamMetrics;
@@ -44,20 +47,21 @@ export interface WorkerDeps {
   leaseTtl: number;
 }
 
+const NOT_DURABLE: JobError = {
+  code: 'PAUSE_NOT_DURABLE',
+  message: 'The request for approval could not be saved, so nothing was run.',
+};
+
 /** Why a worker stopped before its run ended. */
 class Halted extends Error {
   override name = 'Halted';
-}
-
-interface Pen {
-  view: LogView;
-  writer: LogWriter;
 }
 
 type Ending =
   | { how: 'completed' }
   | { how: 'failed'; error: JobError }
   | { how: 'handover' }
+  | { how: 'paused'; asked: PauseRequest }
   /** Not ours any more, or stopped on purpose: somebody else sees to the rest. */
   | { how: 'left' };
 
@@ -145,7 +149,7 @@ export class GenerationWorker {
     if (!pen || this.#phase !== 'running') return { how: 'left' };
     try {
       const title = this.#deps.titles.begin(this.job);
-      const ending = await this.#follow(pen, await this.#entry(pen));
+      const ending = await this.#follow(pen, await begin(this.job, pen, this.#deps));
       if (ending.how === 'completed') await this.#name(pen, title);
       await pen.writer.flush();
       return ending;
@@ -189,27 +193,6 @@ export class GenerationWorker {
     return this.#pen;
   }
 
-  /** Where the agent begins. After a crash, readers are told first what stands. */
-  async #entry({ view, writer }: Pen): Promise<RunRequest['entry']> {
-    const { job } = this;
-    if (job.entered === 'new') return { kind: 'start' };
-    const standing = await this.#deps.runner.adopt({
-      generationId: job.generationId,
-      fence: job.fence,
-    });
-    const { content, calls, keep } = whatStands(view.fold, standing, view.head.seq);
-    const before = view.fold.state();
-    if (hashOf(content) !== hashOf(before.message.content)) {
-      const state = {
-        ...before,
-        status: 'running' as const,
-        message: { ...before.message, content },
-      };
-      await writer.append({ type: 'segment', reason: 'recovered', keep, state, calls });
-    }
-    return standing.resumable ? { kind: 'continue' } : { kind: 'start' };
-  }
-
   async #follow({ view, writer }: Pen, entry: RunRequest['entry']): Promise<Ending> {
     const { job } = this;
     const { generationId, fence, spec, conversationId } = job;
@@ -221,19 +204,15 @@ export class GenerationWorker {
       entry,
       history: await this.#history(),
       nextPart: view.fold.nextPart,
-      ledger: createRunLedger(this.#deps.jobs, { generationId, fence }),
+      policy: createCallPolicy(job, this.#deps.approvalStore),
+      ledger: createRunLedger(this.#deps, job),
       signal: this.#stop.signal,
       drain: this.#drain.signal,
     });
     for await (const event of run) {
       if (this.#phase !== 'running') return { how: 'left' };
       if (event.type === 'handover') return { how: 'handover' };
-      if (event.type === 'pause') {
-        throw new RunError(
-          'PAUSE_NOT_DURABLE',
-          'This agent asked for an approval, which is not supported.',
-        );
-      }
+      if (event.type === 'pause') return { how: 'paused', asked: event.pause };
       const written = writer.append(bodyOf(event, view.fold));
       if (written) await written;
     }
@@ -258,23 +237,45 @@ export class GenerationWorker {
   async #end(ending: Ending): Promise<void> {
     if (ending.how === 'left' || this.#phase !== 'running') return;
     this.#phase = 'finishing';
-    const { generationId, fence } = this.job;
-    const { jobs, hub, driver, leaseTtl, finaliser } = this.#deps;
-    this.#pen?.writer.close();
-    await hub.release(generationId);
+    const pen = this.#pen;
+    pen?.writer.close();
+    await this.#deps.hub.release(this.job.generationId);
     if (ending.how === 'handover') return this.#queueAgain();
-    const finished = await carryOut(jobs, generationId, {
-      type: 'finish',
-      fence,
-      outcome: ending.how,
-      error: ending.how === 'failed' ? ending.error : null,
-      actor: { driver, leaseTtl, now: await jobs.now() },
-    });
+    if (ending.how === 'paused' && pen) return this.#pause(ending.asked, pen);
+    const error = ending.how === 'failed' ? ending.error : null;
+    await this.#finish(ending.how === 'completed' ? 'completed' : 'failed', error);
+  }
+
+  async #finish(outcome: 'completed' | 'failed', error: JobError | null): Promise<void> {
+    const { generationId, fence } = this.job;
+    const { jobs, driver, leaseTtl, finaliser } = this.#deps;
+    const actor = { driver, leaseTtl, now: await jobs.now() };
+    const finish = { type: 'finish', fence, outcome, error, actor } as const;
+    const finished = await carryOut(jobs, generationId, finish);
     // Finalising has the lease of T8 and no more: if a step of it hangs, somebody else may begin again.
     this.#keeper[Symbol.dispose]();
     if (finished.outcome === 'moved' && finished.job.status === 'finalizing') {
       await finaliser.run(finished.job);
     }
+  }
+
+  /** The checkpoint is durable; then the partial message, then the record, then everybody is told. */
+  async #pause(asked: PauseRequest, { view }: Pen): Promise<void> {
+    const { conversations, approvals, log } = this.#deps;
+    const { generationId, fence } = this.job;
+    let paused: PausedJob | undefined;
+    try {
+      const saved = await conversations.upsertMessage(view.fold.message(), fence);
+      if (saved !== 'stored') return;
+      paused = await approvals.pause(this.job, asked);
+    } catch (err) {
+      log.error({ err, generationId }, 'pause not durable');
+      return this.#finish('failed', NOT_DURABLE);
+    }
+    this.#keeper[Symbol.dispose]();
+    if (!paused) return;
+    log.info({ generationId, kind: asked.kind }, 'generation paused');
+    await approvals.announce(paused);
   }
 
   async #queueAgain(): Promise<void> {

@@ -66,7 +66,7 @@ interface JobBase {
   startedAt: number | null;
 }
 
-/** An action and its verdict (the newest resolution of that action), on their way to the agent. */
+/** An action whose verdict (the resolution of that action) is on its way to the agent. */
 export interface Answered {
   action: PendingAction;
   /** Which of the agent's interrupts it answers; null for a recovery question, which is not the agent's. */

@@ -91,6 +91,8 @@ class Remaining {
   }
 }
 
+const APPROVED = new Set(['approve', 'edit', 'retry']);
+
 function withResult(part: MessagePart, standing: Standing): MessagePart {
   if (part.type !== 'tool_call') return part;
   const proposed = standing.calls
@@ -98,6 +100,9 @@ function withResult(part: MessagePart, standing: Standing): MessagePart {
     .find((call) => call.toolCallId === part.toolCallId);
   const result = standing.results.find((it) => it.toolCallId === part.toolCallId);
   const { output: _output, ...rest } = part;
-  const open: ToolCallPart = { ...rest, args: proposed?.args ?? part.args, status: 'ready' };
+  // Edited arguments are what was approved, also where the checkpoint does not have them yet.
+  const args = part.proposedArgs ? part.args : (proposed?.args ?? part.args);
+  const approved = part.decision !== undefined && APPROVED.has(part.decision);
+  const open: ToolCallPart = { ...rest, args, status: approved ? 'running' : 'ready' };
   return result ? { ...open, status: result.status, output: result.output } : open;
 }

@@ -1,14 +1,20 @@
 import type { ToolLedger } from '../agent/agent-runner.ts';
 import { hashOf } from '../lib/json.ts';
+import type { ApprovalLifecycle } from '../hitl/approval-lifecycle.ts';
 import { carryOut } from './job-command.ts';
+import type { RunningJob } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import { FencedError } from './log-writer.ts';
 
 /** The ledger of tool calls as one driver writes it (T6, T7). Reads leave no trace: to run them again changes nothing. */
 export function createRunLedger(
-  jobs: Pick<JobStore, 'get' | 'compareAndSet'>,
-  attempt: { generationId: string; fence: number },
+  deps: {
+    jobs: Pick<JobStore, 'get' | 'compareAndSet'>;
+    approvals: Pick<ApprovalLifecycle, 'executed'>;
+  },
+  attempt: RunningJob,
 ): ToolLedger {
+  const { jobs, approvals } = deps;
   const { generationId, fence } = attempt;
   return {
     async start({ toolCallId, name, effects, args }) {
@@ -25,7 +31,10 @@ export function createRunLedger(
     },
 
     async done(toolCallId, result) {
-      await carryOut(jobs, generationId, { type: 'tool_done', toolCallId, result });
+      const done = await carryOut(jobs, generationId, { type: 'tool_done', toolCallId, result });
+      const entry = done.job?.ledger.find((it) => it.toolCallId === toolCallId);
+      if (done.outcome !== 'moved' || !entry) return;
+      await approvals.executed(done.job, { toolCallId, args: entry.args, status: result.status });
     },
   };
 }

@@ -1,10 +1,17 @@
+import type { ApprovalLifecycle } from '../hitl/approval-lifecycle.ts';
+import {
+  expireCommand,
+  isExpired,
+  recoveryQuestion,
+  type ExpirySettings,
+} from '../hitl/pending.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
 import type { EventTransport } from './event-transport.ts';
 import type { Finaliser } from './finaliser.ts';
 import { carryOut } from './job-command.ts';
-import type { Job } from './job.ts';
+import type { Job, PausedJob } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import type { LogHub } from './log-hub.ts';
 import type { StreamMetrics } from './metrics.ts';
@@ -28,7 +35,8 @@ export interface SupervisorDeps {
   leaseTtl: number;
   scanInterval: number;
   streamRetention: number;
-  approvalTtl: number;
+  expiry: ExpirySettings;
+  approvals: ApprovalLifecycle;
   /** There may be something to claim. */
   poke(): void;
   /** Deletes temporary conversations whose time is over. */
@@ -89,29 +97,40 @@ export class Supervisor implements AsyncDisposable {
 
   async #settle(job: Job, now: number): Promise<void> {
     const command = this.#due(job, now);
-    if (!command) return;
     const { generationId } = job;
-    const settled = await carryOut(this.#deps.jobs, generationId, command);
-    if (settled.outcome !== 'moved') return;
+    const settled = command && (await carryOut(this.#deps.jobs, generationId, command));
+    if (!command || settled?.outcome !== 'moved') {
+      if (job.status === 'paused') await this.#remind(job, now);
+      return;
+    }
     const { status } = settled.job;
     this.#deps.log.info({ generationId, command: command.type, status }, 'settled');
     if (command.type === 'takeover') this.#deps.metrics.takeover();
+    if (settled.job.status === 'paused') await this.#deps.approvals.announce(settled.job);
     if (settled.job.status === 'finalizing') await this.#deps.finaliser.run(settled.job);
   }
 
+  /** It goes on waiting. Who must know of it, and was not told by a process that died, is told now. */
+  async #remind(job: PausedJob, now: number): Promise<void> {
+    const { approvals } = this.#deps;
+    if (job.lease && job.lease.leaseUntil <= now) await approvals.announce(job);
+    if (job.warnAt !== null && job.warnAt <= now) await approvals.warn(job);
+  }
+
   #due(job: Job, now: number): Command | undefined {
-    const { driver, leaseTtl, approvalTtl, ids } = this.#deps;
+    const { driver, leaseTtl, expiry, ids } = this.#deps;
     const actor = { driver, leaseTtl, now };
     switch (job.status) {
       case 'running': {
-        const expiresAt = new Date(now + approvalTtl).toISOString();
-        const actionId = ids.sortable('act');
-        return { type: 'takeover', actor, maxAttempts: MAX_ATTEMPTS, actionId, expiresAt };
+        const question = recoveryQuestion(job, { now, ids, settings: expiry });
+        return { type: 'takeover', actor, maxAttempts: MAX_ATTEMPTS, question };
       }
       case 'finalizing':
         return { type: 'take_finalising', actor };
-      case 'paused':
-        return { type: 'expire', actionId: job.action.actionId, policy: 'fail', actor };
+      case 'paused': {
+        if (isExpired(job.action, now)) return expireCommand(job, actor);
+        return job.action.kind === 'recovery' ? { type: 'late_result', now } : undefined;
+      }
       case 'queued':
         return job.lane === 'waiting' ? { type: 'promote' } : undefined;
       case 'finished':

@@ -164,5 +164,9 @@ export function close(job: Job, { fence, now, end }: CommandOf<'close'>): Transi
 
 export function handOver(job: Job, { fence, now }: CommandOf<'hand_over'>): TransitionResult {
   if (!own(job, fence)) return notOwn(job);
+  // Only the lease's end may take this over: T12 asks what became of the call.
+  if (job.ledger.some((entry) => entry.open && entry.effects === 'unsafe')) {
+    return refused('outcome_unknown');
+  }
   return moved(queue(job, 'handed_over', { now, answered: job.answered }));
 }
