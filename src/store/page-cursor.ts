@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts';
 import type { Json } from '../lib/json.ts';
-import type { Page } from '../stream/conversation-store.ts';
+import type { Page, PageRequest } from '../stream/conversation-store.ts';
 
 /**
  * Cursors of pages name the last row that was seen, not a count of rows, so they survive inserts and vanished rows.
@@ -42,4 +42,21 @@ export function pageOf<R, T>(
     items: shown.map((row) => as.item(row)),
     nextCursor: more ? encodeCursor(as.key(last)) : null,
   };
+}
+
+/** Place of a row in a list that is sorted by time: newest first, ties by id. */
+export type TimeKey = [at: string, id: string];
+
+function isTimeKey(key: unknown): key is TimeKey {
+  return Array.isArray(key) && key.length === 2 && key.every((item) => typeof item === 'string');
+}
+
+/** A page of such a list. `rows` gives at most `limit` of them that come after a place, or the first ones. */
+export function timePage<R, T>(
+  { limit, cursor }: PageRequest,
+  rows: (after: TimeKey | undefined, limit: number) => R[],
+  as: { item: (row: R) => T; key: (row: R) => TimeKey },
+): Page<T> {
+  const after = cursor === undefined ? undefined : decodeCursor(cursor, isTimeKey);
+  return pageOf(rows(after, limit + 1), limit, as);
 }

@@ -1,14 +1,10 @@
 import type Database from 'libsql';
 import type { ConversationRecord, ConversationStore } from '../../stream/conversation-store.ts';
 import type { Conversation, Message } from '../../stream/message.ts';
-import { decodeCursor, pageOf } from '../page-cursor.ts';
-import { ConversationTable, type ListKey } from './conversation-table.ts';
+import { decodeCursor, pageOf, timePage } from '../page-cursor.ts';
+import { ConversationTable } from './conversation-table.ts';
 import { assertUsable } from './database.ts';
 import { MessageTable } from './message-table.ts';
-
-function isListKey(key: unknown): key is ListKey {
-  return Array.isArray(key) && key.length === 2 && key.every((item) => typeof item === 'string');
-}
 
 function isMessageKey(key: unknown): key is [ord: number] {
   return Array.isArray(key) && key.length === 1 && Number.isSafeInteger(key[0]);
@@ -45,9 +41,8 @@ export function createSqliteConversationStore({
       return conversations.find(conversationId);
     },
 
-    async list(owner, { limit, cursor }) {
-      const after = cursor === undefined ? undefined : decodeCursor(cursor, isListKey);
-      return pageOf(conversations.list(owner, after, limit + 1), limit, {
+    async list(owner, page) {
+      return timePage(page, (after, limit) => conversations.list(owner, after, limit), {
         item: shown,
         key: ({ updatedAt, conversationId }) => [updatedAt, conversationId],
       });

@@ -1,10 +1,8 @@
 import type Database from 'libsql';
 import type { ConversationRecord } from '../../stream/conversation-store.ts';
 import type { Owner } from '../../stream/job.ts';
+import type { TimeKey } from '../page-cursor.ts';
 import { all, first, keyText, text, type Row, type SqlValue } from './cells.ts';
-
-/** Place of a conversation in the list of its owner: newest first, ties by id. */
-export type ListKey = [updatedAt: string, conversationId: string];
 
 /** The record was written by this program together with its columns: it is parsed, not checked again. */
 export function conversationIn(row: Row): ConversationRecord {
@@ -75,7 +73,7 @@ export class ConversationTable {
 
   list(
     { tenantId, userId }: Owner,
-    after: ListKey | undefined,
+    after: TimeKey | undefined,
     limit: number,
   ): ConversationRecord[] {
     const owner = [keyText(tenantId), keyText(userId)];

@@ -75,6 +75,58 @@ const MIGRATIONS = [
   );
   CREATE INDEX messages_place ON messages (conversation_id, ord);
   `,
+  `
+  CREATE TABLE approvals (
+    action_id TEXT PRIMARY KEY,
+    -- Empty until it is opened, and when its conversation was deleted.
+    conversation_id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    -- NULL: not opened yet, or deleted.
+    record TEXT
+  );
+  CREATE INDEX approvals_conversation ON approvals (conversation_id) WHERE record IS NOT NULL;
+  -- Who may see an approval that is pending: its owner, and each role; nobody any more when it has ended.
+  CREATE TABLE approval_audience (
+    tenant_id TEXT NOT NULL,
+    member TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    action_id TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, member, created_at, action_id)
+  ) WITHOUT ROWID;
+  CREATE INDEX approval_audience_action ON approval_audience (action_id);
+  CREATE TABLE approval_audit (
+    ord INTEGER PRIMARY KEY,
+    action_id TEXT NOT NULL,
+    entry_id TEXT NOT NULL,
+    at TEXT NOT NULL,
+    record TEXT NOT NULL,
+    UNIQUE (action_id, entry_id)
+  );
+  CREATE TABLE approval_rules (
+    tenant_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    rule_id TEXT NOT NULL,
+    conversation_id TEXT,
+    created_at TEXT NOT NULL,
+    revoked INTEGER NOT NULL DEFAULT 0,
+    record TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, user_id, rule_id)
+  ) WITHOUT ROWID;
+  CREATE INDEX approval_rules_listed ON approval_rules (tenant_id, user_id, created_at, rule_id) WHERE revoked = 0;
+  CREATE INDEX approval_rules_conversation ON approval_rules (conversation_id) WHERE conversation_id IS NOT NULL;
+
+  CREATE TABLE outbox (
+    ord INTEGER PRIMARY KEY,
+    item_id TEXT NOT NULL UNIQUE,
+    event TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    -- NULL: delivered or given up; only the id is kept.
+    next_at INTEGER,
+    payload TEXT
+  );
+  CREATE INDEX outbox_due ON outbox (next_at) WHERE next_at IS NOT NULL;
+  `,
 ];
 
 /** The file was written by a newer version of this program. */

@@ -1,0 +1,85 @@
+import type Database from 'libsql';
+import type { ApprovalRecord, ApprovalStatus, ApprovalStore } from '../../hitl/approval-store.ts';
+import { timePage } from '../page-cursor.ts';
+import { ApprovalTable } from './approval-table.ts';
+import { RuleTable } from './rule-table.ts';
+
+export function createSqliteApprovalStore({ db }: { db: Database.Database }): ApprovalStore {
+  const approvals = new ApprovalTable(db);
+  const rules = new RuleTable(db);
+
+  const open = db.transaction((record: ApprovalRecord) => {
+    const known = approvals.find(record.actionId);
+    // Whoever decided may have been faster than who opens it.
+    const status = known?.status ?? 'pending';
+    if (known?.record || status === 'deleted') return;
+    approvals.put(record.actionId, status, record);
+    if (status === 'pending') approvals.show(record);
+  });
+
+  const close = db.transaction((actionId: string, status: ApprovalStatus) => {
+    const known = approvals.find(actionId);
+    if (known && known.status !== 'pending') return;
+    approvals.put(actionId, status, known?.record);
+    approvals.hide(actionId);
+  });
+
+  const remove = db.transaction((conversationId: string) => {
+    approvals.deleteConversation(conversationId);
+    rules.deleteConversation(conversationId);
+  });
+
+  return {
+    async open(record) {
+      open.immediate(record);
+    },
+
+    async close(actionId, status) {
+      close.immediate(actionId, status);
+    },
+
+    async get(actionId) {
+      return approvals.find(actionId)?.record;
+    },
+
+    async pending(viewer, page) {
+      return timePage(page, (after, limit) => approvals.pending(viewer, after, limit), {
+        item: (record) => record,
+        key: ({ action, actionId }) => [action.createdAt, actionId],
+      });
+    },
+
+    async addAudit(actionId, entryId, entry) {
+      // No await in between: the connection is ours alone, so this is one step.
+      if (approvals.find(actionId)?.status === 'deleted') return;
+      approvals.addAudit(actionId, entryId, entry);
+    },
+
+    async audit(actionId) {
+      return approvals.audit(actionId);
+    },
+
+    async addRule(owner, rule) {
+      rules.insert(owner, rule);
+    },
+
+    async rulesOf(owner) {
+      return rules.inForce(owner);
+    },
+
+    async rules(owner, page) {
+      return timePage(page, (after, limit) => rules.list(owner, after, limit), {
+        item: (rule) => rule,
+        key: ({ createdAt, ruleId }) => [createdAt, ruleId],
+      });
+    },
+
+    async revokeRule(owner, ruleId) {
+      return rules.revoke(owner, ruleId);
+    },
+
+    async deleteConversation(conversationId) {
+      remove.immediate(conversationId);
+    },
+  };
+}
