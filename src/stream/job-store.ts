@@ -38,8 +38,9 @@ export interface JobStore {
   /** Place of a queued active job in that order, from 1; 0 where it is not queued. */
   queuePosition(generationId: string): Promise<number>;
   /**
-   * Jobs that time has made somebody's business: running or finalizing with a lease that ended at or before `now`;
-   * paused with an action that expired at or before `now`; waiting while their conversation has no active live job.
+   * Jobs that time has made somebody's business: those with a lease that ended at or before `now`; paused with an
+   * action that expired, or whose warning fell due, at or before `now`; paused for a recovery question whose ledger has
+   * no open unsafe entry any more; waiting while their conversation has no active live job.
    */
   due(now: number, limit: number): Promise<Job[]>;
   /** Finished jobs whose `finishedAt` is at or before `before` and whose log is not yet marked as dropped, oldest first. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { LedgerEntry, PausedJob } from '../../src/stream/job.ts';
 import { EPOCH } from '../support/fake-clock.ts';
 import { finalizing, finished, paused, requeued, running } from '../support/jobs.ts';
 import { ids, inserted, moved, times, type UnderTest } from './job-store-kit.ts';
@@ -126,6 +127,26 @@ export function describeQueries(at: UnderTest): void {
   });
 }
 
+function anEntry(toolCallId: string, over: Partial<LedgerEntry>): LedgerEntry {
+  return {
+    toolCallId,
+    name: 'send_email',
+    effects: 'unsafe',
+    args: {},
+    argsHash: 'hash',
+    starts: 1,
+    open: true,
+    result: null,
+    ...over,
+  };
+}
+
+/** The same pause, for a question what became of its call. */
+function asRecovery(job: PausedJob): PausedJob {
+  if (job.action.kind === 'ask_user_question') throw new Error('a pause with calls is wanted');
+  return { ...job, interruptId: null, action: { ...job.action, kind: 'recovery' } };
+}
+
 /** What time brings about. */
 export function describeTime(at: UnderTest): void {
   test('the time is the clock’s', async () => {
@@ -163,6 +184,66 @@ export function describeTime(at: UnderTest): void {
       expect(await at.jobs.due(EPOCH + 99, 10)).toEqual([]);
       expect(await at.jobs.due(EPOCH + 100, 10)).toEqual([job]);
       expect(await at.jobs.due(Number.MAX_SAFE_INTEGER, 10)).toEqual([job]);
+    });
+
+    test('a paused job when the lease of its announcement ends, not before', async () => {
+      const lease = { driver: 'driver', leaseUntil: EPOCH + 100 };
+      const job = await moved(at, { ...paused(await inserted(at), EPOCH + 900), lease });
+
+      expect(await at.jobs.due(EPOCH + 99, 10)).toEqual([]);
+      expect(await at.jobs.due(EPOCH + 100, 10)).toEqual([job]);
+
+      await moved(at, { ...job, lease: null, version: job.version + 1 });
+      expect(await at.jobs.due(EPOCH + 899, 10)).toEqual([]);
+      expect(await at.jobs.due(EPOCH + 900, 10)).toHaveLength(1);
+    });
+
+    test('a paused job when its warning is due, and no more when it was given', async () => {
+      const job = await moved(at, {
+        ...paused(await inserted(at), EPOCH + 900),
+        warnAt: EPOCH + 100,
+      });
+
+      expect(await at.jobs.due(EPOCH + 99, 10)).toEqual([]);
+      expect(await at.jobs.due(EPOCH + 100, 10)).toEqual([job]);
+
+      await moved(at, { ...job, warnAt: null, version: job.version + 1 });
+      expect(await at.jobs.due(EPOCH + 899, 10)).toEqual([]);
+    });
+
+    test.each([
+      ['lease', { warnAt: EPOCH + 20, lease: { driver: 'driver', leaseUntil: EPOCH + 10 } }],
+      ['warning', { warnAt: EPOCH + 10, lease: { driver: 'driver', leaseUntil: EPOCH + 20 } }],
+    ])('a paused job once, at the first of its times: the %s', async (_, times) => {
+      const job = await moved(at, { ...paused(await inserted(at), EPOCH + 30), ...times });
+
+      expect(await at.jobs.due(EPOCH + 9, 10)).toEqual([]);
+      expect(await at.jobs.due(EPOCH + 10, 10)).toEqual([job]);
+      expect(await at.jobs.due(EPOCH + 99, 10)).toEqual([job]);
+    });
+
+    test('a recovery question as soon as no unsafe call is unknown any more', async () => {
+      const ledger = [
+        anEntry('c1', {}),
+        anEntry('c2', { effects: 'read' }),
+        anEntry('c3', { effects: 'idempotent' }),
+        anEntry('c4', { open: false }),
+      ];
+      const asked = asRecovery(paused(await inserted(at), EPOCH + 900));
+      const job = await moved(at, { ...asked, ledger });
+      expect(await at.jobs.due(EPOCH, 10)).toEqual([]);
+
+      const known = [anEntry('c1', { open: false }), ...ledger.slice(1)];
+      const settled = await moved(at, { ...job, ledger: known, version: job.version + 1 });
+
+      expect(await at.jobs.due(EPOCH, 10)).toEqual([settled]);
+    });
+
+    test('an approval is not answered by its ledger', async () => {
+      const job = paused(await inserted(at));
+      await moved(at, { ...job, ledger: [anEntry('call_1', { open: false })] });
+
+      expect(await at.jobs.due(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
     });
 
     test('a waiting job as long as its conversation has no live active one', async () => {

@@ -184,24 +184,27 @@ describe('a restart', () => {
   test('ends every lease, so that what was driven is due at once, and its old driver loses', async () => {
     const jobs = createSqliteJobStore({ db: file.db, clock });
     const at = { jobs, clock };
-    const [a, b, c, d, queued] = [1, 2, 3, 4, 5].map(() => aQueuedJob());
-    if (!a || !b || !c || !d || !queued) throw new Error('five jobs');
-    for (const job of [a, b, c, d, queued]) await jobs.insert(job, NO_LIMIT);
+    const [a, b, c, d, e, queued] = [1, 2, 3, 4, 5, 6].map(() => aQueuedJob());
+    if (!a || !b || !c || !d || !e || !queued) throw new Error('six jobs');
+    for (const job of [a, b, c, d, e, queued]) await jobs.insert(job, NO_LIMIT);
     const driven = await moved(at, running(a));
     const ending = await moved(at, finalizing(b));
+    const lease = { driver: 'driver', leaseUntil: EPOCH + 20_000 };
+    const unannounced = await moved(at, { ...paused(e, EPOCH + 30_000), lease });
     const others = [await moved(at, paused(c)), await moved(at, finished(d)), queued];
     expect(await jobs.due(EPOCH, 10)).toEqual([]);
 
-    expect(endLeases(file.db)).toBe(2);
+    expect(endLeases(file.db)).toBe(3);
 
     const over = { version: 3, lease: { driver: 'driver', leaseUntil: 0 } };
     expect(await jobs.due(EPOCH, 10)).toEqual([
       { ...driven, ...over },
       { ...ending, ...over },
+      { ...unannounced, ...over },
     ]);
     for (const job of others) expect(await jobs.get(job.generationId)).toEqual(job);
     expect(await jobs.compareAndSet(running(driven), 2)).toMatchObject({ outcome: 'stale' });
-    expect(endLeases(file.db)).toBe(2);
+    expect(endLeases(file.db)).toBe(3);
   });
 
   test('forgets tombstones, but not those of conversations that still have records', async () => {

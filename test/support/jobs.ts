@@ -1,3 +1,4 @@
+import { OPEN_POLICY } from '../../src/hitl/tool-policy.ts';
 import type {
   FinalizingJob,
   FinishedJob,
@@ -38,6 +39,7 @@ export function aQueuedJob(overrides: Partial<QueuedJob> = {}): QueuedJob {
       fingerprint: 'fingerprint',
       parameters: {},
       maxSteps: 10,
+      policy: { service: OPEN_POLICY, agent: OPEN_POLICY },
       timezone: null,
       files: [],
       metadata: {},
@@ -66,7 +68,7 @@ export function running(job: Job, leaseUntil = EPOCH + 20_000): RunningJob {
   return { ...base, ...next, status: 'running', lease, entered: 'new', answered: null };
 }
 
-/** The next version of `job`, waiting for one approval. */
+/** The next version of `job`, waiting for one approval that everybody knows of. */
 export function paused(job: Job, expiresAt: number | null = null): PausedJob {
   const { base, next } = step(job);
   const action: PendingAction = {
@@ -87,7 +89,8 @@ export function paused(job: Job, expiresAt: number | null = null): PausedJob {
       },
     ],
   };
-  return { ...base, ...next, status: 'paused', action, answered: null, revision: action.revision };
+  const open = { interruptId: 'interrupt', answered: null, lease: null, warnAt: null };
+  return { ...base, ...next, status: 'paused', action, ...open, revision: action.revision };
 }
 
 /** The next version of `job`, ended as completed and not yet announced. */

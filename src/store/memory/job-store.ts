@@ -8,6 +8,7 @@ import {
   type QueuedJob,
 } from '../../stream/job.ts';
 import type { JobStore } from '../../stream/job-store.ts';
+import { dueAt } from '../job-due.ts';
 
 interface Entry {
   job: Job;
@@ -26,13 +27,6 @@ const isActive = (job: Job): boolean => isLive(job) && job.lane === 'active';
 
 function sameOwner(a: Owner, b: Owner): boolean {
   return a.tenantId === b.tenantId && a.userId === b.userId;
-}
-
-/** When time makes the job somebody's business by itself; undefined: never. */
-function dueAt(job: Job): number | undefined {
-  if (job.status === 'running' || job.status === 'finalizing') return job.lease.leaseUntil;
-  if (job.status !== 'paused' || job.action.expiresAt === null) return undefined;
-  return Date.parse(job.action.expiresAt);
 }
 
 function byQueue(a: QueuedJob, b: QueuedJob): number {

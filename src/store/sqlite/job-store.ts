@@ -120,7 +120,7 @@ export function endLeases(db: Database.Database): number {
   return db.transaction(() => {
     const leased = table.many('leased', []);
     for (const job of leased) {
-      if (job.status !== 'running' && job.status !== 'finalizing') continue;
+      if (!('lease' in job) || job.lease === null) continue;
       const lease = { ...job.lease, leaseUntil: 0 };
       table.replace({ ...job, lease, version: job.version + 1 }, job.version);
     }

@@ -1,5 +1,6 @@
 import type Database from 'libsql';
 import type { Job } from '../../stream/job.ts';
+import { dueAt } from '../job-due.ts';
 import { all, first, keyText, text, type Row, type SqlValue, type Statement } from './cells.ts';
 
 const ACTIVE = `lane = 'active' AND status <> 'finished'`;
@@ -40,7 +41,8 @@ const QUERIES = {
     WHERE finished_at IS NOT NULL AND log_dropped = 0 AND finished_at <= ? ORDER BY finished_at, ord LIMIT ?`,
   logDropped: `UPDATE jobs SET log_dropped = 1 WHERE generation_id = ? AND status = 'finished'`,
   deleteConversation: 'DELETE FROM jobs WHERE conversation_id = ?',
-  leased: `SELECT record FROM jobs WHERE status IN ('running', 'finalizing')`,
+  leased: `SELECT record FROM jobs WHERE status IN ('running', 'finalizing', 'paused')
+    AND json_extract(record, '$.lease') IS NOT NULL`,
 } as const;
 
 export type JobQuery = keyof typeof QUERIES;
@@ -49,12 +51,6 @@ export type JobQuery = keyof typeof QUERIES;
 export function jobIn(row: Row): Job {
   const job: Job = JSON.parse(text(row, 'record'));
   return job;
-}
-
-function dueAt(job: Job): number | null {
-  if (job.status === 'running' || job.status === 'finalizing') return job.lease.leaseUntil;
-  if (job.status !== 'paused' || job.action.expiresAt === null) return null;
-  return Date.parse(job.action.expiresAt);
 }
 
 /** The columns that change with the record, in the order of `insert` and `replace`. */

@@ -1,6 +1,11 @@
 import type Database from 'libsql';
 import { first, integer } from './cells.ts';
 
+/** A tool policy that says nothing, as it was when runs began to have one. */
+const NO_POLICY =
+  '{"enabled":true,"mode":"default","allow":[],"deny":[],"ask":[],"allowedDecisions":[],"approvers":[],' +
+  '"fourEyes":false,"suppressAlwaysAllow":[],"defaultToNo":[],"onExpiry":"fail","allowChangedAgent":false}';
+
 /**
  * Each entry brings the file from version `index` to `index + 1`. One that was released is never edited: later
  * changes are new entries.
@@ -114,6 +119,15 @@ const MIGRATIONS = [
   ) WITHOUT ROWID;
   CREATE INDEX approval_rules_listed ON approval_rules (tenant_id, user_id, created_at, rule_id) WHERE revoked = 0;
   CREATE INDEX approval_rules_conversation ON approval_rules (conversation_id) WHERE conversation_id IS NOT NULL;
+
+  -- Records of the version before. Their pauses were not announced to approvers: a lease that is over has it done.
+  UPDATE jobs SET due_at = 0, record = json_set(record, '$.interruptId', NULL, '$.warnAt', NULL,
+    '$.lease', json('{"driver":"","leaseUntil":0}')) WHERE status = 'paused';
+  UPDATE jobs SET record = json_set(record, '$.answered',
+    json_object('action', json_extract(record, '$.answered'), 'interruptId', NULL))
+    WHERE json_extract(record, '$.answered') IS NOT NULL;
+  UPDATE jobs SET record = json_set(record, '$.spec.policy', json_object(
+    'service', json('${NO_POLICY}'), 'agent', json('${NO_POLICY}')));
 
   CREATE TABLE outbox (
     ord INTEGER PRIMARY KEY,

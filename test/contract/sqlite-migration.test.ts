@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { OPEN_POLICY } from '../../src/hitl/tool-policy.ts';
+import {
+  createSqliteApprovalStore,
+  createSqliteJobStore,
+  createSqliteOutbox,
+} from '../../src/store/sqlite/index.ts';
+import type { Job } from '../../src/stream/job.ts';
+import { EPOCH, FakeClock } from '../support/fake-clock.ts';
+import { aQueuedJob, finished, paused, requeued, running } from '../support/jobs.ts';
+import { tempDatabase, type TempDatabase } from '../support/stores.ts';
+import { ALL, NOBODY, ODD } from './approval-store-kit.ts';
+import { inserted, moved } from './job-store-kit.ts';
+
+/** A file of schema version 1, before people were in the loop, is brought up to date with what is in it. */
+
+const clock = new FakeClock();
+let file: TempDatabase;
+
+beforeEach(() => {
+  file = tempDatabase();
+});
+
+afterEach(() => {
+  file.destroy();
+});
+
+const NEW_TABLES = ['approvals', 'approval_audience', 'approval_audit', 'approval_rules', 'outbox'];
+
+/** Takes away what version 2 brought. */
+function goBack(): void {
+  for (const table of NEW_TABLES) file.db.exec(`DROP TABLE ${table}`);
+  file.db.exec('PRAGMA user_version = 1');
+}
+
+/** Writes the record as version 1 did. */
+function asBefore(job: Job, answered?: object): void {
+  const { policy: _, ...spec } = job.spec;
+  const record: Record<string, unknown> = { ...job, spec };
+  if (job.status === 'paused')
+    for (const key of ['interruptId', 'lease', 'warnAt']) delete record[key];
+  if (answered) record['answered'] = answered;
+  file.db
+    .prepare('UPDATE jobs SET record = ? WHERE generation_id = ?')
+    .run([JSON.stringify(record), job.generationId]);
+}
+
+test('jobs of version 1 are whole after it, and pauses are announced at once', async () => {
+  const at = { jobs: createSqliteJobStore({ db: file.db, clock }), clock };
+  const input = { ...aQueuedJob().input, text: ODD.join('\n') };
+  const waits = await moved(at, paused(await inserted(at, { input }), EPOCH + 900));
+  const { action } = paused(await inserted(at));
+  const resumed = await moved(at, requeued(await inserted(at), EPOCH));
+  const others = [
+    await inserted(at),
+    await moved(at, running(await inserted(at))),
+    await moved(at, finished(await inserted(at))),
+  ];
+  for (const job of [waits, ...others]) asBefore(job);
+  asBefore(resumed, action);
+  goBack();
+
+  const jobs = createSqliteJobStore({ db: file.reopen(), clock });
+
+  for (const job of others) expect(await jobs.get(job.generationId)).toEqual(job);
+  expect(others[0]?.spec.policy).toEqual({ service: OPEN_POLICY, agent: OPEN_POLICY });
+  const answered = { action, interruptId: null };
+  expect(await jobs.get(resumed.generationId)).toEqual({ ...resumed, answered });
+  const over = { interruptId: null, warnAt: null, lease: { driver: '', leaseUntil: 0 } };
+  const announced = { ...waits, ...over };
+  expect(await jobs.get(waits.generationId)).toEqual(announced);
+  expect(await jobs.due(EPOCH, 10)).toEqual([announced]);
+});
+
+test('the new stores are there and empty', async () => {
+  goBack();
+
+  const db = file.reopen();
+
+  expect((await createSqliteApprovalStore({ db }).pending(NOBODY, ALL)).items).toEqual([]);
+  expect(await createSqliteOutbox({ db }).due(EPOCH, 10)).toEqual([]);
+});
