@@ -1,9 +1,11 @@
 import { SystemMessage } from '@langchain/core/messages';
 import { createAgent } from 'langchain';
 import type { RunRequest } from './agent-runner.ts';
-import type { AgentDefinition } from './catalog.ts';
+import { approvalMiddleware } from './approval-middleware.ts';
+import type { AgentDefinition, SubAgentDefinition } from './catalog.ts';
 import type { FlowGate } from './flow-gate.ts';
 import { GuardedModel } from './guarded-model.ts';
+import type { ApprovalValue } from './interrupt-value.ts';
 import type { RunnerDeps } from './langgraph-runner.ts';
 import { toolGuard } from './tool-guard.ts';
 import type { CompiledAgent, ToolRun } from './tools.ts';
@@ -18,9 +20,11 @@ interface Run {
   deps: RunnerDeps;
   request: RunRequest;
   segment: { gate: FlowGate; stop: AbortController };
+  /** What approval steps have been asking since before this segment. */
+  asked: ReadonlyMap<string, ApprovalValue>;
 }
 
-function instructionsFor({ instructions }: AgentDefinition, timezone: string | null): string {
+function instructionsFor({ instructions }: SubAgentDefinition, timezone: string | null): string {
   return timezone === null ? instructions : `${instructions}\n\nThe user's time zone: ${timezone}.`;
 }
 
@@ -35,11 +39,12 @@ interface Family {
 }
 
 async function compile(
-  definition: AgentDefinition,
+  definition: SubAgentDefinition,
   run: Run,
   { usedToolIds, isRoot }: Family,
 ): Promise<BuiltAgent> {
-  const { deps, request, segment } = run;
+  const { deps, request, segment, asked } = run;
+  const { policy } = request;
   const { model, requiresFinish } = await deps.models.resolve(
     definition.model,
     definition.parameters,
@@ -69,7 +74,10 @@ async function compile(
     tools: definition.tools.map((tool) => tool.bind(toolRun)),
     // A string would be sent as a list of blocks, which many OpenAI-compatible servers do not take.
     systemPrompt: new SystemMessage(instructionsFor(definition, request.spec.timezone)),
-    middleware: [toolGuard(definition.tools)],
+    middleware: [
+      approvalMiddleware({ tools: definition.tools, policy, asked }),
+      toolGuard(definition.tools),
+    ],
     // A sub-agent checkpoints under its parent's thread.
     ...(isRoot ? { checkpointer: deps.checkpoints.saver } : {}),
     name: definition.id,

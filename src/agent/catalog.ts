@@ -1,4 +1,6 @@
 import { hashOf } from '../lib/json.ts';
+import { OPEN_POLICY } from '../hitl/tool-policy.ts';
+import type { ToolPolicy } from '../hitl/tool-policy.ts';
 import type { JsonObject } from '../lib/json.ts';
 import type { AgentCatalog } from './agent-runner.ts';
 import type { ToolDefinition } from './tools.ts';
@@ -13,10 +15,15 @@ export interface AgentDefinition {
   maxSteps: number;
   /** For the model, e.g. `temperature`. */
   parameters: JsonObject;
+  /** Which tool calls wait for a person, also those of its sub-agents. It can only tighten the service's. */
+  toolApproval: ToolPolicy;
 }
 
+/** A sub-agent stands under the policy of the agent that a turn is asked of. */
+export type SubAgentDefinition = Omit<AgentDefinition, 'toolApproval'>;
+
 /** Changes with everything that shapes a run: a frozen run must not go on under another definition. */
-export function fingerprintOf({ tools, ...rest }: AgentDefinition): string {
+export function fingerprintOf({ tools, ...rest }: SubAgentDefinition): string {
   const shapes = tools.map(({ name, description, parameters, effects, version }) => {
     return { name, description, parameters, effects, version };
   });
@@ -30,12 +37,18 @@ export interface Agents extends AgentCatalog {
 export function createAgentCatalog(deps: {
   agents: AgentDefinition[];
   defaultAgent: string;
+  /** The service's. */
+  policy: ToolPolicy;
 }): Agents {
   const byId = new Map(deps.agents.map((agent) => [agent.id, agent]));
   if (byId.size < deps.agents.length) throw new Error('Two agents have the same id.');
   if (!byId.has(deps.defaultAgent)) throw new Error(`No agent is called '${deps.defaultAgent}'.`);
   return {
     get: (agentId) => byId.get(agentId),
+    fingerprint(agentId) {
+      const agent = byId.get(agentId);
+      return agent && fingerprintOf(agent);
+    },
     freeze({ agentId = deps.defaultAgent, timezone, files, metadata }) {
       const agent = byId.get(agentId);
       if (!agent) return undefined;
@@ -45,6 +58,7 @@ export function createAgentCatalog(deps: {
         fingerprint: fingerprintOf(agent),
         parameters: agent.parameters,
         maxSteps: agent.maxSteps,
+        policy: { service: deps.policy, agent: agent.toolApproval },
         timezone,
         files,
         metadata,
@@ -64,5 +78,6 @@ export function plainAgent(model: string): AgentDefinition {
     tools: [],
     maxSteps: 25,
     parameters: {},
+    toolApproval: OPEN_POLICY,
   };
 }

@@ -3,7 +3,10 @@ import { z } from 'zod';
 import { delay } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { JsonObject } from '../lib/json.ts';
+import { OPEN_POLICY } from '../hitl/tool-policy.ts';
+import { askUserTool } from './ask-user.ts';
 import type { AgentDefinition } from './catalog.ts';
+import { subAgentTool } from './sub-agent.ts';
 import { defineTool } from './tools.ts';
 import type { ToolContext, ToolDefinition } from './tools.ts';
 
@@ -26,9 +29,58 @@ function recorder({ clock, ledgerFile }: DemoDeps): Recorder {
   };
 }
 
-function demoTools(deps: DemoDeps): ToolDefinition[] {
-  const { clock } = deps;
-  const record = recorder(deps);
+/** Tools with an effect that a person may want to see first. */
+function effectTools(record: Recorder): ToolDefinition[] {
+  return [
+    defineTool({
+      name: 'send_email',
+      description: 'Sends an e-mail.',
+      schema: z.strictObject({ to: z.string().min(1), subject: z.string() }),
+      effects: 'unsafe',
+      async run(args, context) {
+        await record('send_email', args, context);
+        return `sent "${args.subject}" to ${args.to}`;
+      },
+    }),
+    defineTool({
+      name: 'delete_file',
+      description: 'Deletes a file.',
+      schema: z.strictObject({ path: z.string().min(1) }),
+      effects: 'unsafe',
+      async run(args, context) {
+        await record('delete_file', args, context);
+        return `deleted ${args.path}`;
+      },
+    }),
+    defineTool({
+      name: 'note',
+      description: 'Writes a note.',
+      schema: z.strictObject({ text: z.string() }),
+      effects: 'idempotent',
+      async run(args, context) {
+        await record('note', args, context);
+        return `noted: ${args.text}`;
+      },
+    }),
+  ];
+}
+
+function helperTool(tools: ToolDefinition[]): ToolDefinition {
+  return subAgentTool({
+    name: 'helper',
+    description: 'Another agent, which can send e-mails.',
+    agent: {
+      id: 'helper',
+      model: 'demo',
+      instructions: 'You are a script that helps another one.',
+      tools: tools.filter(({ name }) => name === 'send_email'),
+      maxSteps: 10,
+      parameters: {},
+    },
+  });
+}
+
+function plainTools({ clock }: DemoDeps, record: Recorder): ToolDefinition[] {
   const seconds = z.object({ seconds: z.number().min(0).max(3_600) });
   return [
     defineTool({
@@ -73,11 +125,18 @@ function demoTools(deps: DemoDeps): ToolDefinition[] {
 
 /** The agent of docs/PROTOCOL.md section 8. */
 export function demoAgent(deps: DemoDeps): AgentDefinition {
+  const record = recorder(deps);
+  const effects = effectTools(record);
   return {
     id: 'demo',
+    toolApproval: {
+      ...OPEN_POLICY,
+      ask: ['send_email', 'delete_file'],
+      allowedDecisions: [{ tools: 'delete_file', decisions: ['approve', 'reject'] }],
+    },
     model: 'demo',
     instructions: 'You are a script that shows what this server can do.',
-    tools: demoTools(deps),
+    tools: [...plainTools(deps, record), ...effects, askUserTool(), helperTool(effects)],
     maxSteps: 10,
     parameters: {},
   };

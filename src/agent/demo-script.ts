@@ -9,8 +9,8 @@ export type Step =
   | { do: 'fail' };
 
 interface Command {
-  /** As the help names it. */
-  usage: string;
+  /** As the help names it; null: only agents say it. */
+  usage: string | null;
   pattern: RegExp;
   /** The steps of one model call; `results` are those of the calls that it made before, oldest first. */
   play(words: string[], results: string[]): Iterable<Step>;
@@ -20,6 +20,7 @@ const MAX_WORDS = 100_000;
 const MAX_PAUSE_MS = 60_000;
 const MAX_SECONDS = 3_600;
 const MAX_BYTES = 10_000_000;
+const MAX_BATCH = 50;
 
 function bounded(word: string | undefined, fallback: number, max: number): number {
   return Math.min(word === undefined ? fallback : Number(word), max);
@@ -34,6 +35,35 @@ function* sentence(text: string): Iterable<Step> {
   for (const token of text.split(/(?= )/)) yield { do: 'say', token, afterMs: 0 };
 }
 
+function shown(result: string): string {
+  return result.length > 200 ? `${result.slice(0, 200)}…` : result;
+}
+
+type CallStep = Extract<Step, { do: 'call' }>;
+
+function email(n: number): CallStep {
+  const args = { to: `person${n}@example.com`, subject: `Hello ${n}` };
+  return { do: 'call', name: 'send_email', args };
+}
+
+/** Asks for a batch of tools, then tells what became of each call. */
+function* batch(calls: CallStep[], results: string[]): Iterable<Step> {
+  if (results.length === 0) {
+    yield* sentence(calls.length > 1 ? 'I would do these things.' : 'I would do this.');
+    yield* calls;
+    return;
+  }
+  yield* sentence('This is what happened.');
+  for (const result of results) yield* sentence(`\n- ${shown(result)}`);
+}
+
+/** Asks for one tool after another, each when the one before is answered. */
+function* inTurn(calls: CallStep[], results: string[]): Iterable<Step> {
+  const next = calls[results.length];
+  if (next) yield* batch([next], []);
+  else yield* batch([], results);
+}
+
 /** Asks for one tool, then tells its result. */
 function* oneCall(call: { name: string; args: JsonObject }, results: string[]): Iterable<Step> {
   const [result] = results;
@@ -41,10 +71,25 @@ function* oneCall(call: { name: string; args: JsonObject }, results: string[]): 
     yield* sentence('One moment.');
     yield { do: 'call', ...call };
   } else {
-    const shown = result.length > 200 ? `${result.slice(0, 200)}…` : result;
-    yield* sentence(`The tool answered: ${shown}`);
+    yield* sentence(`The tool answered: ${shown(result)}`);
   }
 }
+
+const HELPERS_TASK = 'help with an e-mail';
+
+const QUESTION = {
+  questions: [
+    {
+      question: 'Which colour do you like best?',
+      header: 'Colour',
+      options: [
+        { label: 'Red', value: 'red' },
+        { label: 'Green', value: 'green', description: 'As grass.' },
+        { label: 'Blue', value: 'blue', description: 'As the sky.' },
+      ],
+    },
+  ],
+};
 
 const COMMANDS: Command[] = [
   {
@@ -93,6 +138,52 @@ const COMMANDS: Command[] = [
     },
   },
   {
+    usage: 'approve',
+    pattern: /^approve$/,
+    play: (_words, results) => batch([email(1)], results),
+  },
+  {
+    usage: 'approve K',
+    pattern: /^approve (\d+)$/,
+    play([count], results) {
+      const calls = Array.from({ length: bounded(count, 1, MAX_BATCH) }, (_, n) => email(n + 1));
+      const note: CallStep = { do: 'call', name: 'note', args: { text: 'Remember this.' } };
+      return batch([...calls.slice(0, 1), note, ...calls.slice(1)], results);
+    },
+  },
+  {
+    usage: 'strict',
+    pattern: /^strict$/,
+    play(_words, results) {
+      return batch([{ do: 'call', name: 'delete_file', args: { path: 'old.txt' } }], results);
+    },
+  },
+  {
+    usage: 'twice',
+    pattern: /^twice$/,
+    play: (_words, results) => inTurn([email(1), email(2)], results),
+  },
+  {
+    usage: 'ask',
+    pattern: /^ask$/,
+    play: (_words, results) => batch([{ do: 'call', name: 'ask_user', args: QUESTION }], results),
+  },
+  {
+    usage: 'sub',
+    pattern: /^sub$/,
+    play(_words, results) {
+      return batch([{ do: 'call', name: 'helper', args: { task: HELPERS_TASK } }], results);
+    },
+  },
+  {
+    usage: null,
+    pattern: new RegExp(`^${HELPERS_TASK}$`),
+    *play(_words, results) {
+      if (results.length === 0) yield* words('say', 5, { word: 'help', afterMs: 10 });
+      yield* batch([email(1)], results);
+    },
+  },
+  {
     usage: 'fail',
     pattern: /^fail$/,
     *play() {
@@ -111,7 +202,9 @@ const COMMANDS: Command[] = [
 ];
 
 function help(): string {
-  const usages = COMMANDS.map(({ usage }) => `\`${usage}\``).join(', ');
+  const usages = COMMANDS.flatMap(({ usage }) => (usage === null ? [] : [`\`${usage}\``])).join(
+    ', ',
+  );
   return `I am the demo agent: a script, no model. Try one of ${usages}.`;
 }
 

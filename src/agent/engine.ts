@@ -1,3 +1,5 @@
+import { OPEN_POLICY } from '../hitl/tool-policy.ts';
+import type { ToolPolicy } from '../hitl/tool-policy.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
@@ -25,6 +27,8 @@ export interface EngineDeps {
   providers: Readonly<Record<string, string>>;
   /** File for the demo tools' real executions. */
   demoLedger: string | null;
+  /** The service's word on tool calls; agents can only tighten it. */
+  policy?: ToolPolicy;
   log: Log;
 }
 
@@ -44,7 +48,11 @@ export async function createEngine(deps: EngineDeps): Promise<Engine> {
   });
   const demo = demoAgent({ clock, ledgerFile: deps.demoLedger ?? undefined });
   const agents = model.name === 'demo' ? [demo] : [plainAgent(model.name), demo];
-  const catalog = createAgentCatalog({ agents, defaultAgent: agents[0]?.id ?? demo.id });
+  const catalog = createAgentCatalog({
+    agents,
+    defaultAgent: agents[0]?.id ?? demo.id,
+    policy: deps.policy ?? OPEN_POLICY,
+  });
   const { title } = model;
   for (const name of new Set([model.name, title ?? 'demo'])) await models.check(name);
   return {

@@ -31,7 +31,7 @@ const STAND_IN: Record<ToolCallPart['status'], ToolResult> = {
   running: { status: 'outcome_unknown', output: UNKNOWN },
   streaming: { status: 'error', output: NOT_RUN },
   waiting: { status: 'error', output: NOT_RUN },
-  denied: { status: 'error', output: NOT_RUN },
+  denied: { status: 'denied', output: 'This call is not allowed.' },
 };
 
 function resultFor({ status, output }: ToolCallPart): ToolResult {

@@ -1,7 +1,14 @@
-import { isGraphDrained, RunControl } from '@langchain/langgraph';
+import { Command, isGraphDrained, RunControl } from '@langchain/langgraph';
 import type { Clock } from '../lib/clock.ts';
 import { RunError } from './agent-runner.ts';
-import type { AgentRunner, AttemptRef, RunnerEvent, RunRequest, Standing } from './agent-runner.ts';
+import type {
+  AgentRunner,
+  AttemptRef,
+  PauseRequest,
+  RunnerEvent,
+  RunRequest,
+  Standing,
+} from './agent-runner.ts';
 import { buildAgent } from './build-agent.ts';
 import type { BuiltAgent } from './build-agent.ts';
 import { fingerprintOf } from './catalog.ts';
@@ -14,8 +21,13 @@ import { FlowGate } from './flow-gate.ts';
 import { toModelHistory } from './history.ts';
 import { Interruptible } from './interruptible.ts';
 import type { Models } from './models.ts';
+import { askedBefore, pendingInterrupts } from './pending-interrupts.ts';
+import type { PendingInterrupt } from './pending-interrupts.ts';
 import { runError } from './run-errors.ts';
-import { isInterrupted, standingOf } from './standing.ts';
+import { standingOf } from './standing.ts';
+import type { ToolDefinition } from './tools.ts';
+import { pauseOf, wayOn } from './way-on.ts';
+import type { WayOn } from './way-on.ts';
 
 export interface RunnerDeps {
   checkpoints: Checkpoints;
@@ -34,7 +46,6 @@ export interface RunnerDeps {
   retried: (error: unknown) => void;
 }
 
-const PAUSE_UNSUPPORTED = 'This agent asks a person, which this server cannot do yet.';
 /** A step of ours is one model call; LangGraph counts every node. This bound is only the second one. */
 const NODES_PER_STEP = 6;
 
@@ -66,19 +77,29 @@ class Segment {
   readonly #drain = (): void => this.control.requestDrain('drain');
 }
 
-function definitionOf(agents: Agents, { spec }: RunRequest): AgentDefinition {
+function definitionOf(agents: Agents, { spec, entry }: RunRequest): AgentDefinition {
   const definition = agents.get(spec.agentId);
   if (!definition) throw new RunError('AGENT_CHANGED', 'This agent no longer exists.');
-  if (fingerprintOf(definition) !== spec.fingerprint)
+  const changed = fingerprintOf(definition) !== spec.fingerprint;
+  if (changed && !(entry.kind === 'continue' && spec.policy.agent.allowChangedAgent))
     throw new RunError('AGENT_CHANGED', 'The agent was changed after this answer was asked for.');
   const { model, parameters, maxSteps } = spec;
   return { ...definition, model, parameters, maxSteps };
 }
 
-function streamOf(built: BuiltAgent, request: RunRequest, segment: Segment) {
-  const input =
-    request.entry.kind === 'start' ? { messages: toModelHistory(request.history) } : null;
-  return built.agent.graph.stream(input, {
+/** Always by the interrupt's id: a plain value would answer all that is asked. */
+function inputFor(request: RunRequest, way: Begun) {
+  if (request.entry.kind === 'start') return { messages: toModelHistory(request.history) };
+  return way.go === 'resume' ? new Command({ resume: way.resume }) : null;
+}
+
+type Begun = Exclude<WayOn, { go: 'pause' }>;
+
+function streamOf(
+  built: BuiltAgent,
+  { request, segment, way }: { request: RunRequest; segment: Segment; way: Begun },
+) {
+  return built.agent.graph.stream(inputFor(request, way), {
     configurable: { thread_id: threadId(request) },
     streamMode: ['messages', 'updates', 'custom'],
     subgraphs: true,
@@ -95,6 +116,20 @@ interface OpenRun {
   chunks: Interruptible<StreamChunk>;
 }
 
+/** What an earlier attempt left. */
+interface Found {
+  standing: Standing | undefined;
+  pending: PendingInterrupt[];
+}
+
+/** Also those of sub-agents. */
+function toolsCalled(name: string, tools: readonly ToolDefinition[]): ToolDefinition[] {
+  return tools.flatMap((tool) => [
+    ...(tool.name === name ? [tool] : []),
+    ...toolsCalled(name, tool.inner),
+  ]);
+}
+
 /** LangGraph behind the `AgentRunner` port. */
 export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
   const { checkpoints, agents } = deps;
@@ -103,19 +138,28 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
     return standingOf(checkpoints.saver, threadId(attempt));
   }
 
-  async function firstState(request: RunRequest, contextMax: number | null): Promise<MapperState> {
-    const { nextPart, entry } = request;
-    if (entry.kind === 'start') return mapperState({ nextPart, contextMax });
-    if (entry.answered || (await isInterrupted(checkpoints.saver, threadId(request))))
-      throw new RunError('PAUSE_UNSUPPORTED', PAUSE_UNSUPPORTED);
-    return mapperState({ nextPart, contextMax, standing: await standing(request) });
+  async function asked(request: RunRequest): Promise<Required<Found>> {
+    const found = await standing(request);
+    const of = { thread: threadId(request), standing: found };
+    return { standing: found, pending: await pendingInterrupts(checkpoints.saver, of) };
   }
 
-  async function open(request: RunRequest, segment: Segment): Promise<OpenRun> {
-    const built = await buildAgent(definitionOf(agents, request), { deps, request, segment });
-    const state = await firstState(request, built.contextMax);
+  async function open(request: RunRequest, segment: Segment): Promise<OpenRun | PauseRequest> {
+    const { entry, nextPart } = request;
+    const definition = definitionOf(agents, request);
+    const found: Found =
+      entry.kind === 'start' ? { standing: undefined, pending: [] } : await asked(request);
+    const way: WayOn = entry.kind === 'start' ? { go: 'on' } : wayOn(found.pending, entry.answered);
+    if (way.go === 'pause') return way.pause;
+    const run = { deps, request, segment, asked: askedBefore(found.pending) };
+    const built = await buildAgent(definition, run);
+    const state = mapperState({
+      nextPart,
+      contextMax: built.contextMax,
+      ...(found.standing ? { standing: found.standing } : {}),
+    });
     request.signal.throwIfAborted();
-    const stream: AsyncIterable<StreamChunk> = await streamOf(built, request, segment);
+    const stream: AsyncIterable<StreamChunk> = await streamOf(built, { request, segment, way });
     return { state, chunks: new Interruptible(stream, segment.stop.signal) };
   }
 
@@ -124,6 +168,10 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
     let chunks: Interruptible<StreamChunk> | undefined;
     try {
       const opened = await open(request, segment);
+      if ('kind' in opened) {
+        yield { type: 'pause', pause: opened };
+        return;
+      }
       chunks = opened.chunks;
       let { state } = opened;
       for (;;) {
@@ -137,7 +185,8 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
         // No `yield*`: delegating costs several turns of the microtask queue for every token.
         for (const event of mapped.events) yield event;
       }
-      if (state.interrupted) throw new RunError('PAUSE_UNSUPPORTED', PAUSE_UNSUPPORTED);
+      if (state.interrupted)
+        yield { type: 'pause', pause: pauseOf((await asked(request)).pending) };
     } catch (error) {
       request.signal.throwIfAborted();
       if (!isGraphDrained(error)) throw runError(error);
@@ -155,6 +204,13 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
       if (fence === undefined) return { resumable: false, calls: [], results: [] };
       await checkpoints.fork(fence, attempt);
       return standing(attempt);
+    },
+    checkArgs({ agentId }, { name, args }) {
+      const tools = toolsCalled(name, agents.get(agentId)?.tools ?? []);
+      if (tools.length === 0) return `There is no tool called ${name}.`;
+      const said = tools.map((tool) => tool.refuse(args));
+      // Agents below one another may have different tools of one name; the guard of the right one has the last word.
+      return said.includes(undefined) ? undefined : said[0];
     },
     prune: (generationId) => checkpoints.deleteGeneration(generationId),
   };

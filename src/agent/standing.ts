@@ -56,15 +56,19 @@ function read(tuple: CheckpointTuple): Pick<Standing, 'calls' | 'results'> {
   return { calls, results };
 }
 
-async function newestOfEachNamespace(
+/** The newest checkpoint of every graph in a thread, by namespace. */
+export async function newestOfEachNamespace(
   saver: BaseCheckpointSaver,
   thread: string,
 ): Promise<Map<string, CheckpointTuple>> {
+  const namespaces = new Set<string>();
+  for await (const { config } of saver.list({ configurable: { thread_id: thread } }))
+    namespaces.add(String(config.configurable?.['checkpoint_ns'] ?? ''));
   const newest = new Map<string, CheckpointTuple>();
-  for await (const tuple of saver.list({ configurable: { thread_id: thread } })) {
-    const namespace = String(tuple.config.configurable?.['checkpoint_ns'] ?? '');
-    const known = newest.get(namespace);
-    if (!known || known.checkpoint.id < tuple.checkpoint.id) newest.set(namespace, tuple);
+  for (const namespace of namespaces) {
+    const configurable = { thread_id: thread, checkpoint_ns: namespace };
+    const tuple = await saver.getTuple({ configurable });
+    if (tuple) newest.set(namespace, tuple);
   }
   return newest;
 }
@@ -75,12 +79,11 @@ export async function standingOf(saver: BaseCheckpointSaver, thread: string): Pr
   if (!tuples.has('')) return NOTHING;
   const namespaces = [...tuples.keys()].toSorted((a, b) => depth(a) - depth(b));
   const standing: Standing = { resumable: true, calls: [], results: [] };
-  for (const namespace of namespaces) {
-    const tuple = await saver.getTuple({
-      configurable: { thread_id: thread, checkpoint_ns: namespace },
-    });
-    if (!tuple) continue;
-    const { calls, results } = read(tuple);
+  const found = namespaces.flatMap((namespace) => {
+    const tuple = tuples.get(namespace);
+    return tuple ? [read(tuple)] : [];
+  });
+  for (const { calls, results } of found) {
     insertCalls(standing.calls, calls);
     standing.results.push(...results);
   }
@@ -89,20 +92,20 @@ export async function standingOf(saver: BaseCheckpointSaver, thread: string): Pr
 
 const depth = (namespace: string): number => (namespace === '' ? 0 : namespace.split('|').length);
 
+/** After the call that started them, and after what its elder siblings said. */
 function insertCalls(into: StandingCall[], calls: StandingCall[]): void {
-  const parent = calls[0]?.path?.at(-1);
-  const at = into.findIndex(({ toolCalls }) =>
-    toolCalls.some(({ toolCallId }) => toolCallId === parent),
-  );
+  const path = calls[0]?.path ?? [];
+  const parent = path.at(-1);
+  const has = ({ toolCalls }: StandingCall): boolean =>
+    toolCalls.some(({ toolCallId }) => toolCallId === parent);
+  const starter = into.findIndex(has);
+  const elders = new Set<string>();
+  for (const { toolCallId } of into[starter]?.toolCalls ?? []) {
+    if (toolCallId === parent) break;
+    elders.add(toolCallId);
+  }
+  const level = path.length - 1;
+  const last = into.findLastIndex((call) => elders.has(call.path?.[level] ?? ''));
+  const at = Math.max(starter, last);
   into.splice(at === -1 ? into.length : at + 1, 0, ...calls);
-}
-
-/** Does the thread wait for a person? */
-export async function isInterrupted(saver: BaseCheckpointSaver, thread: string): Promise<boolean> {
-  const tuple = await saver.getTuple({ configurable: { thread_id: thread, checkpoint_ns: '' } });
-  const writes = tuple?.pendingWrites ?? [];
-  const resumed = new Set(
-    writes.filter(([, channel]) => channel === '__resume__').map(([task]) => task),
-  );
-  return writes.some(([task, channel]) => channel === '__interrupt__' && !resumed.has(task));
 }

@@ -3,7 +3,7 @@ import { DynamicStructuredTool } from '@langchain/core/tools';
 import { z } from 'zod';
 import { pathSchema } from '../stream/message.ts';
 import { fingerprintOf } from './catalog.ts';
-import type { AgentDefinition } from './catalog.ts';
+import type { SubAgentDefinition } from './catalog.ts';
 import { truncateOutput } from './output.ts';
 import { PATH_KEY } from './standing.ts';
 import { SubAgentMark } from './sub-agent-mark.ts';
@@ -20,13 +20,14 @@ const schema = z.object({ task: z.string().min(1).describe('What the agent is to
 export function subAgentTool(tool: {
   name: string;
   description: string;
-  agent: AgentDefinition;
+  agent: SubAgentDefinition;
 }): ToolDefinition {
   const { name, description, agent } = tool;
   const shape = defineTool({ name, description, schema, effects: 'read', run: async () => '' });
   return {
     ...shape,
     version: fingerprintOf(agent),
+    inner: agent.tools,
     bind: (run) =>
       new DynamicStructuredTool({
         name,

@@ -13,30 +13,37 @@ function isMalformed(messages: readonly BaseMessage[], toolCallId: string): bool
   return Array.isArray(ids) && ids.includes(toolCallId);
 }
 
-/**
- * Answers calls that can't run with one clear sentence. LangGraph's own answers hold stack traces and file paths.
- * What a tool throws past its own handling ends the run.
- */
-export function toolGuard(tools: readonly ToolDefinition[]) {
+interface CallToCheck {
+  id: string;
+  name: string;
+  args: unknown;
+}
+
+/** Why a call can't run, as one clear sentence; undefined if it can. */
+export function refusals(tools: readonly ToolDefinition[]) {
   const byName = new Map(tools.map((tool) => [tool.name, tool]));
-  const refusal = (
-    call: { id?: string | undefined; name: string; args: unknown },
-    messages: readonly BaseMessage[],
-  ): string | undefined => {
+  return (call: CallToCheck, messages: readonly BaseMessage[]): string | undefined => {
     const tool = byName.get(call.name);
     if (!tool) {
       const names = [...byName.keys()].join(', ') || 'none';
       return `There is no tool called ${call.name}. Tools: ${names}.`;
     }
-    if (isMalformed(messages, call.id ?? ''))
-      return `The arguments of ${call.name} were not valid JSON.`;
+    if (isMalformed(messages, call.id)) return `The arguments of ${call.name} were not valid JSON.`;
     return tool.refuse(call.args);
   };
+}
+
+/**
+ * Answers calls that can't run. LangGraph's own answers hold stack traces and file paths.
+ * What a tool throws past its own handling ends the run.
+ */
+export function toolGuard(tools: readonly ToolDefinition[]) {
+  const refusalOf = refusals(tools);
   return createMiddleware({
     name: 'ToolGuard',
     async wrapToolCall(request, handler) {
       const { id = '', name, args } = request.toolCall;
-      const output = refusal({ id, name, args }, request.state.messages);
+      const output = refusalOf({ id, name, args }, request.state.messages);
       if (output === undefined) return handler(request);
       return toolMessage({ id, name }, { status: 'error', output });
     },

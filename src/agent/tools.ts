@@ -7,7 +7,7 @@ import type { createAgent } from 'langchain';
 import { z } from 'zod';
 import type { Json, JsonObject } from '../lib/json.ts';
 import type { ToolEffects, ToolLedger, ToolResult } from './agent-runner.ts';
-import type { AgentDefinition } from './catalog.ts';
+import type { SubAgentDefinition } from './catalog.ts';
 import { errorText, truncateOutput } from './output.ts';
 import { jsonArgs, toolMessage } from './tool-message.ts';
 
@@ -33,7 +33,7 @@ export interface ToolRun {
   /** Resolves when the run may produce more. */
   flow(): Promise<void>;
   /** Another agent of this run, for a tool that is one. */
-  compile(agent: AgentDefinition): Promise<CompiledAgent>;
+  compile(agent: SubAgentDefinition): Promise<CompiledAgent>;
 }
 
 export interface ToolDefinition {
@@ -44,6 +44,8 @@ export interface ToolDefinition {
   readonly effects: ToolEffects;
   /** Changes with what the rest of the shape does not show. */
   readonly version: string;
+  /** Tools of the agent behind it, if it is one. */
+  readonly inner: readonly ToolDefinition[];
   /** Why these arguments are refused, as a sentence for the model; undefined if they are not. */
   refuse(args: unknown): string | undefined;
   bind(run: ToolRun): StructuredToolInterface;
@@ -148,6 +150,7 @@ export function defineTool<S extends z.ZodObject>(tool: {
     parameters: jsonArgs(z.toJSONSchema(schema, { io: 'input' })),
     effects,
     version: '',
+    inner: [],
     refuse(args) {
       const parsed = schema.safeParse(args);
       return parsed.success ? undefined : sentence(name, parsed.error.issues);

@@ -1,5 +1,6 @@
 import type {
   AgentRunner,
+  CallPolicy,
   RunnerEvent,
   RunRequest,
   ToolLedger,
@@ -13,6 +14,7 @@ import { DemoModel } from '../../src/agent/demo-model.ts';
 import { createLangGraphRunner } from '../../src/agent/langgraph-runner.ts';
 import { createModels } from '../../src/agent/models.ts';
 import type { Models } from '../../src/agent/models.ts';
+import { OPEN_POLICY } from '../../src/hitl/tool-policy.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import type { Message } from '../../src/stream/message.ts';
@@ -68,6 +70,8 @@ export function createBench(options: {
   ledgerFile?: string;
   agents?: AgentDefinition[];
   models?: Models;
+  /** Without one, every call runs. */
+  policy?: CallPolicy;
   stallTimeoutMs?: number;
 }): Bench {
   const { checkpoints, clock = systemClock, ledgerFile } = options;
@@ -75,6 +79,7 @@ export function createBench(options: {
   const agents = createAgentCatalog({
     agents: options.agents ?? [demo],
     defaultAgent: options.agents?.[0]?.id ?? 'demo',
+    policy: OPEN_POLICY,
   });
   const models =
     options.models ??
@@ -105,6 +110,7 @@ export function createBench(options: {
         history: [userMessage(text)],
         entry: { kind: 'start' },
         nextPart: 0,
+        policy: options.policy ?? (async () => ({ ruling: 'run' })),
         ledger,
         signal: new AbortController().signal,
         drain: new AbortController().signal,

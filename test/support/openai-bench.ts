@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AgentDefinition } from '../../src/agent/catalog.ts';
+import { OPEN_POLICY } from '../../src/hitl/tool-policy.ts';
 import { createModels } from '../../src/agent/models.ts';
 import { defineTool } from '../../src/agent/tools.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -36,6 +37,7 @@ export async function openAiBench(
     model: 'openai:gpt-4o-mini',
     instructions: 'Be brief.',
     tools: [ADD],
+    toolApproval: OPEN_POLICY,
     maxSteps: 4,
     parameters: { temperature: 0.2 },
   };

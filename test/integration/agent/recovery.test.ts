@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import type { AgentDefinition } from '../../../src/agent/catalog.ts';
 import type { Checkpoints } from '../../../src/agent/checkpoints.ts';
+import { OPEN_POLICY } from '../../../src/hitl/tool-policy.ts';
 import { defineTool } from '../../../src/agent/tools.ts';
 import type { ToolDefinition } from '../../../src/agent/tools.ts';
 import { createSqliteCheckpoints, openDatabase } from '../../../src/store/sqlite/index.ts';
@@ -35,6 +36,7 @@ function agentWith(tools: ToolDefinition[]): AgentDefinition {
     tools,
     maxSteps: 5,
     parameters: {},
+    toolApproval: OPEN_POLICY,
   };
 }
 const ended = (outcome: Outcome): unknown => outcome.error ?? outcome.events.at(-1);

@@ -192,27 +192,4 @@ describe('a run', () => {
     expect(told).toEqual(inState);
     expect(new Set(told).size).toBe(2);
   });
-
-  test('an answer to a pause is not taken in silence', async () => {
-    const bench = once(act(async () => ''));
-    const asked = bench.request('go');
-    await collect(bench.runner.run(asked));
-    const action = {
-      kind: 'ask_user_question' as const,
-      actionId: 'a',
-      revision: 1,
-      generationId: asked.generationId,
-      conversationId: 'c1',
-      createdAt: '2026-11-21T00:00:00.000Z',
-      expiresAt: null,
-      questions: [{ id: 'q', question: '?' }],
-    };
-    const answered = { action, verdict: { answers: { q: 'yes' } } };
-
-    const outcome = await collect(
-      bench.runner.run({ ...asked, entry: { kind: 'continue', answered } }),
-    );
-
-    expect(outcome.error).toMatchObject({ code: 'PAUSE_UNSUPPORTED' });
-  });
 });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AIMessageChunk } from '@langchain/core/messages';
 import { createAgentCatalog, fingerprintOf, plainAgent } from '../../../src/agent/catalog.ts';
+import { OPEN_POLICY } from '../../../src/hitl/tool-policy.ts';
 import { demoAgent } from '../../../src/agent/demo-agent.ts';
 import { DemoModel } from '../../../src/agent/demo-model.ts';
 import { script } from '../../../src/agent/demo-script.ts';
@@ -20,7 +21,7 @@ describe('catalog', () => {
   const request = { timezone: null, files: [], metadata: {} };
 
   test('freezes the default agent, a named one, and none that does not exist', () => {
-    const catalog = createAgentCatalog({ agents, defaultAgent: 'default' });
+    const catalog = createAgentCatalog({ agents, defaultAgent: 'default', policy: OPEN_POLICY });
 
     expect(catalog.freeze({ ...request, agentId: undefined })).toMatchObject({
       agentId: 'default',
@@ -43,10 +44,12 @@ describe('catalog', () => {
   test('refuses two agents of one name, and a default that does not exist', () => {
     const [agent = plainAgent('demo')] = agents;
 
-    expect(() => createAgentCatalog({ agents: [agent, agent], defaultAgent: 'demo' })).toThrow(
-      'same id',
+    expect(() =>
+      createAgentCatalog({ agents: [agent, agent], defaultAgent: 'demo', policy: OPEN_POLICY }),
+    ).toThrow('same id');
+    expect(() => createAgentCatalog({ agents, defaultAgent: 'x', policy: OPEN_POLICY })).toThrow(
+      "'x'",
     );
-    expect(() => createAgentCatalog({ agents, defaultAgent: 'x' })).toThrow("'x'");
   });
 });
 
