@@ -36,11 +36,13 @@ const CALM: Setting = {
   maxAttempts: 1,
   expiry: 'fail',
   effects: 'unsafe',
+  warns: false,
 };
 
 /** Small enough to be visited whole. */
 const SETTINGS: Record<string, Partial<Setting>> = {
   'nothing goes wrong': {},
+  'actions are announced once more': { crashes: 1, yes: 1, warns: true },
   'replicas die, two people answer': { crashes: 2, yes: 2, no: 1 },
   'a replica dies and one stalls, two people answer': { crashes: 1, stalls: 1, yes: 1, no: 1 },
   'a replica dies, stalls, hands over': { crashes: 1, stalls: 1, drains: 1, yes: 1 },
@@ -135,6 +137,7 @@ const BROKEN: [keyof typeof VARIANTS, string, Partial<Setting>][] = [
   ['noFinaliseTakeover', 'stuck finalizing', {}],
   ['noLateResult', 'question left whose answer is known', {}],
   ['noExpiry', 'the end is out of reach', {}],
+  ['noReminder', 'question that nobody knows of', {}],
   ['noPromote', 'stuck queued', { turns: 1 }],
   ['noUniqueLane', 'two active runs', { turns: 1 }],
   ['noCompareAndSet', 'action ended twice', {}],

@@ -1,5 +1,5 @@
 import type { Command } from '../../src/stream/transition-command.ts';
-import { actor, approval, call, decided, EXPIRY, LEASE_END, said } from './jobs-sim.ts';
+import { actor, approval, call, decided, EXPIRY, LEASE_END, said, WARNING } from './jobs-sim.ts';
 
 /** One command of each kind, made for the jobs of jobs-sim.ts: fence 3, action a1, call c1. */
 
@@ -12,7 +12,14 @@ export const commands = {
   promote: { type: 'promote' },
   claim: { type: 'claim', actor: actor(100, 'R1') },
   heartbeat: { type: 'heartbeat', fence: 3, actor: actor(100, 'R1') },
-  pause: { type: 'pause', fence: 3, action: approval('a1', 1) },
+  pause: {
+    type: 'pause',
+    fence: 3,
+    pause: { action: approval('a1', 1), interruptId: 'i1', warnAt: WARNING },
+    actor: actor(100, 'R1'),
+  },
+  announced: { type: 'announced', actionId: 'a1' },
+  warned: { type: 'warned', actionId: 'a1' },
   decide: { type: 'decide', resolution: decided('a1', verdict), now: 100 },
   tool_start: { type: 'tool_start', fence: 3, entry: { ...call('c1'), effects: 'unsafe' } },
   tool_done: { type: 'tool_done', toolCallId: 'c1', result },
@@ -30,8 +37,7 @@ export const commands = {
     type: 'takeover',
     actor: actor(LEASE_END, 'R1'),
     maxAttempts: 2,
-    actionId: 'a9',
-    expiresAt: null,
+    question: { actionId: 'a9', expiresAt: null, warnAt: null },
   },
   take_finalising: { type: 'take_finalising', actor: actor(LEASE_END, 'R1') },
   close: { type: 'close', fence: 3, now: 100, end: { fence: 3, seq: 12 } },

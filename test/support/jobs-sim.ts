@@ -1,4 +1,6 @@
+import { OPEN_POLICY } from '../../src/hitl/tool-policy.ts';
 import type {
+  Answered,
   FinalizingJob,
   FinishedJob,
   LedgerEntry,
@@ -19,6 +21,8 @@ import type {
 
 /** When a lease taken by `actor()` is over. */
 export const LEASE_END = 10_000;
+/** When the coming expiry of actions made here is announced. */
+export const WARNING = 40_000;
 /** When the actions made here expire. */
 export const EXPIRY = 50_000;
 
@@ -44,6 +48,7 @@ const base = {
     fingerprint: 'f',
     parameters: {},
     maxSteps: 25,
+    policy: { service: OPEN_POLICY, agent: OPEN_POLICY },
     timezone: null,
     files: [],
     metadata: {},
@@ -77,6 +82,7 @@ export function runningJob(over: Partial<RunningJob> = {}): RunningJob {
   };
 }
 
+/** Everybody knows of it, and no warning is due. */
 export function pausedJob(over: Partial<PausedJob> = {}): PausedJob {
   return {
     ...base,
@@ -86,7 +92,10 @@ export function pausedJob(over: Partial<PausedJob> = {}): PausedJob {
     revision: 1,
     startedAt: 5,
     action: approval('a1', 1),
+    interruptId: 'i1',
     answered: null,
+    lease: null,
+    warnAt: null,
     ...over,
   };
 }
@@ -178,6 +187,12 @@ export function question(
     questions: ids.map((id) => ({ id, question: `${id}?` })),
   };
 }
+
+/** An answer on its way to the agent. */
+export const carried = (action: PendingAction, interruptId: string | null = 'i1'): Answered => ({
+  action,
+  interruptId,
+});
 
 export const said = (toolCallId: string, decision: DecisionKind): Decision => ({
   toolCallId,

@@ -74,6 +74,7 @@ function ofTool(setting: Setting, { job, acks, executions }: Gen): string | unde
 /** When nothing is left to do, everything is over, or waits for a person, or behind one who is waited for. */
 export function quietViolation(m: Mechanisms, world: World): string | undefined {
   if (!m.derivedSlots && world.counter !== 0) return 'slot leaked';
+  if (world.gens.some(waitsUnknown)) return 'question that nobody knows of';
   if (world.gens.some(asksWhatIsKnown)) return 'question left whose answer is known';
   const paused = world.gens.some((gen) => gen.job.status === 'paused');
   for (const { job } of world.gens) {
@@ -82,6 +83,10 @@ export function quietViolation(m: Mechanisms, world: World): string | undefined 
     return `stuck ${job.status}`;
   }
   return undefined;
+}
+
+function waitsUnknown({ job, told }: Gen): boolean {
+  return job.status === 'paused' && (told !== job.revision || job.lease !== null);
 }
 
 function asksWhatIsKnown({ job }: Gen): boolean {

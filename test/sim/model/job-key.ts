@@ -14,9 +14,9 @@ function stateKey(job: Job): string {
   switch (job.status) {
     case 'queued':
     case 'running':
-      return job.answered?.actionId ?? '';
+      return job.answered?.action.actionId ?? '';
     case 'paused':
-      return `${job.action.kind}${job.action.actionId}${job.answered?.actionId ?? ''}`;
+      return `${job.action.kind}${job.action.actionId}${job.answered?.action.actionId ?? ''}${job.lease ? 'l' : ''}${job.warnAt === null ? '' : 'w'}`;
     case 'finalizing':
     case 'finished':
       return job.outcome;

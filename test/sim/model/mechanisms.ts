@@ -22,6 +22,8 @@ export interface Mechanisms {
   closeLast: boolean;
   /** A decision is in the record before it is acknowledged; else in the memory of the replica that took it. */
   durableDecision: boolean;
+  /** A pause whose announcer died is announced by another replica. */
+  reminds: boolean;
   /** Slots are the processes that run; else a number in a store. */
   derivedSlots: boolean;
 }
@@ -36,6 +38,7 @@ export const ALL: Mechanisms = {
   outcomeFirst: true,
   closeLast: true,
   durableDecision: true,
+  reminds: true,
   derivedSlots: true,
 };
 
@@ -93,5 +96,6 @@ export const VARIANTS = {
   emitsBeforeOutcome: { ...ALL, outcomeFirst: false },
   closesBeforeEmitting: { ...ALL, closeLast: false },
   decisionInMemory: { ...ALL, durableDecision: false },
+  noReminder: { ...ALL, reminds: false },
   countedSlots: { ...ALL, derivedSlots: false },
 } satisfies Record<string, Mechanisms>;

@@ -27,7 +27,7 @@ type Take = (turn: Turn) => Step | undefined;
 
 function verdictOf(job: Job): Proc['verdict'] {
   if (job.status !== 'running' || !job.answered) return 'none';
-  const { actionId } = job.answered;
+  const { actionId } = job.answered.action;
   const verdict = job.resolutions.find((known) => known.actionId === actionId)?.verdict;
   const decision = verdict && 'decisions' in verdict ? verdict.decisions[0]?.decision : undefined;
   return decision === 'approve' || decision === 'reject' ? decision : 'none';
@@ -57,14 +57,29 @@ const checkpoint1: Take = ({ proc, gen }) => {
 const partial: Take = ({ m, proc, gen }) =>
   upsertMessage(m, gen, { fence: proc.fence, message: 'partial' }) ? 'pause' : undefined;
 
-const pause: Take = ({ m, world, proc, gen }) => {
+const pause: Take = ({ m, setting, world, proc, gen }) => {
   const revision = gen.job.revision + 1;
   const action = approval(`a${revision}`, revision);
-  move(m, world, proc.gen, {
+  const moved = move(m, world, proc.gen, {
     type: 'pause',
     fence: proc.fence,
-    action: { ...action, expiresAt: expiryOf(revision) },
+    pause: {
+      action: { ...action, expiresAt: expiryOf(revision) },
+      interruptId: 'i1',
+      warnAt: setting.warns ? 0 : null,
+    },
+    actor: actor(),
   });
+  if (moved) releaseSlot(m, world, proc);
+  return moved ? 'announce' : undefined;
+};
+
+/** Telling is idempotent; that it is done is not said of another action than the one that was told. */
+const announce: Take = ({ m, world, proc, gen }) => {
+  const { job } = gen;
+  if (job.status !== 'paused' || job.fence !== proc.fence) return undefined;
+  if (append(m, gen, proc.fence)) gen.told = job.revision;
+  move(m, world, proc.gen, { type: 'announced', actionId: job.action.actionId });
   return undefined;
 };
 
@@ -148,6 +163,7 @@ const STEPS: Record<Step, Take> = {
   checkpoint1,
   partial,
   pause,
+  announce,
   toolStart,
   toolRun,
   toolDone,

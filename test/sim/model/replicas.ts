@@ -55,7 +55,7 @@ function claims(scene: Scene, gen: Gen, index: number): void {
 /** Nobody renews the lease of a dead owner; a stalled one may be late, and come back. */
 function leases(scene: Scene, gen: Gen, index: number): void {
   const { job } = gen;
-  if (job.status !== 'running' && job.status !== 'finalizing') return;
+  if (!('lease' in job) || job.lease === null) return;
   const { fence } = job;
   const alive = scene.world.procs.some((proc) => proc.gen === index && proc.fence === fence);
   if (gen.leaseOver) {
@@ -80,7 +80,7 @@ function leases(scene: Scene, gen: Gen, index: number): void {
 /** The supervisor of every replica: it tries whatever the status invites, the state table decides. */
 function scans(scene: Scene, gen: Gen, index: number): void {
   const { job } = gen;
-  const until = 'lease' in job ? job.lease.leaseUntil : 0;
+  const until = 'lease' in job ? (job.lease?.leaseUntil ?? 0) : 0;
   const now = gen.leaseOver ? until : until - 1;
   const revision = job.revision + 1;
   switch (job.status) {
@@ -89,12 +89,16 @@ function scans(scene: Scene, gen: Gen, index: number): void {
         type: 'takeover',
         actor: actor(now),
         maxAttempts: scene.setting.maxAttempts,
-        actionId: `a${revision}`,
-        expiresAt: expiryOf(revision),
+        question: {
+          actionId: `a${revision}`,
+          expiresAt: expiryOf(revision),
+          warnAt: scene.setting.warns ? 0 : null,
+        },
       });
     case 'finalizing':
       return attempt(scene, index, { type: 'take_finalising', actor: actor(now) });
     case 'paused':
+      reminds(scene, gen, index);
       return attempt(scene, index, { type: 'late_result', now: 0 });
     case 'queued':
       return attempt(scene, index, { type: 'promote' });
@@ -112,10 +116,36 @@ function attempt(scene: Scene, index: number, command: Command): void {
   const result = m.transition(job, command);
   if (result.outcome === 'refused') return;
   const write = { gen: index, next: result.job, expected: job.version };
-  for (const replica of result.job.status === 'finalizing' ? REPLICAS : ([0] as const)) {
+  const goesOn = result.job.status === 'finalizing' || result.job.status === 'paused';
+  for (const replica of goesOn ? REPLICAS : ([0] as const)) {
     scene.add(`R${replica} sends ${command.type} to g${index}`, 'system', (draft) => {
-      return compareAndSet(m, draft, write) === 'stored' && finaliseIfDue(draft, index, replica);
+      return compareAndSet(m, draft, write) === 'stored' && goOn(draft, index, replica);
     });
+  }
+}
+
+function goOn(draft: World, index: number, replica: ReplicaId): boolean {
+  const { job } = genAt(draft, index);
+  if (job.status !== 'paused') return finaliseIfDue(draft, index, replica);
+  return spawn(draft, { replica, gen: index, fence: job.fence, step: 'announce' });
+}
+
+/** What a replica that died did not tell, another one does; and that an action expires soon. */
+function reminds(scene: Scene, gen: Gen, index: number): void {
+  const { job, leaseOver } = gen;
+  if (job.status !== 'paused') return;
+  if (scene.m.reminds && job.lease !== null && leaseOver) {
+    for (const replica of REPLICAS) {
+      scene.add(`R${replica} announces g${index} instead`, 'system', (draft) =>
+        goOn(draft, index, replica),
+      );
+    }
+  }
+  if (job.warnAt !== null) {
+    const { actionId } = job.action;
+    scene.add(`g${index} is warned of`, 'timer', (draft) =>
+      move(scene.m, draft, index, { type: 'warned', actionId }),
+    );
   }
 }
 

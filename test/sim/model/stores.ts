@@ -93,7 +93,16 @@ export function leave(m: Mechanisms, world: World, proc: Proc): void {
   world.procs = world.procs.filter((other) => other !== proc);
 }
 
-const FINALISING = new Set(['seal', 'message', 'terminal', 'prune', 'close', 'late', 'decided']);
+const FINALISING = new Set([
+  'announce',
+  'seal',
+  'message',
+  'terminal',
+  'prune',
+  'close',
+  'late',
+  'decided',
+]);
 export const hasSlot = (proc: Proc): boolean => !FINALISING.has(proc.step);
 
 export function releaseSlot(m: Mechanisms, world: World, proc: Proc): void {

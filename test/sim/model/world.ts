@@ -21,6 +21,8 @@ export interface Setting {
   maxAttempts: number;
   expiry: 'fail' | 'reject';
   effects: ToolEffects;
+  /** Actions are announced once more before they expire. */
+  warns: boolean;
 }
 
 export type ReplicaId = 0 | 1;
@@ -34,6 +36,7 @@ export type DriverStep =
   | 'checkpoint1'
   | 'partial'
   | 'pause'
+  | 'announce'
   | 'toolStart'
   | 'toolRun'
   | 'toolDone'
@@ -71,6 +74,8 @@ export interface Gen {
   /** 0: from the start, 1: at the gate, 2: the gated call has its result. */
   progress: 0 | 1 | 2;
   pruned: boolean;
+  /** Revision of the newest action that readers and approvers know of. */
+  told: number;
   /** Real effects of the gated tool: outside, can't be fenced. */
   executions: number;
   /** Answers that were acknowledged to a person: `<actionId>:<decision>`. */
@@ -129,6 +134,7 @@ export function newGen(job: Job, progress: 0 | 2): Gen {
     threadFence: 0,
     progress,
     pruned: false,
+    told: 0,
     executions: 0,
     acks: [],
     fault: '',
@@ -145,7 +151,7 @@ export function draftOf(world: World): World {
 }
 
 const genKey = (gen: Gen): string =>
-  `${gen.key}/${gen.leaseOver ? 1 : 0}.${gen.logFence}.${gen.messageFence}.${gen.threadFence}.${gen.progress}.${gen.pruned ? 1 : 0}.${gen.executions}${gen.message}${gen.ends.join('')}${gen.acks.join('')}${gen.fault}`;
+  `${gen.key}/${gen.leaseOver ? 1 : 0}.${gen.logFence}.${gen.messageFence}.${gen.threadFence}.${gen.progress}.${gen.pruned ? 1 : 0}.${gen.told}.${gen.executions}${gen.message}${gen.ends.join('')}${gen.acks.join('')}${gen.fault}`;
 
 function procsKey(procs: readonly Proc[], replica: ReplicaId): string {
   const keys: string[] = [];

@@ -3,6 +3,7 @@ import { commands, newLease, result, verdict } from '../../support/commands-sim.
 import {
   actor,
   approval,
+  carried,
   decided,
   finalizingJob,
   LEASE_END,
@@ -11,6 +12,7 @@ import {
   queuedJob,
   recovery,
   runningJob,
+  WARNING,
 } from '../../support/jobs-sim.ts';
 import { like, moved, nextFrom, refusal } from '../../support/transition-sim.ts';
 
@@ -47,7 +49,7 @@ describe('T9 abort, T10 supersede', () => {
     const job = pausedJob({ resolutions: [earlier] });
 
     expect(moved(job, command)).toEqual(
-      nextFrom(job, ['action', 'answered'], {
+      nextFrom(job, ['action', 'interruptId', 'answered', 'warnAt'], {
         status: 'finalizing',
         outcome,
         error: null,
@@ -70,7 +72,7 @@ describe('T9 abort, T10 supersede', () => {
 });
 
 describe('T12 takeover', () => {
-  const queued = ['lease', 'entered'];
+  const gone = ['lease', 'entered'];
 
   test('is refused while the lease runs, and due at the millisecond it ends', () => {
     const early = { ...commands.takeover, actor: actor(LEASE_END - 1, 'R1') };
@@ -80,10 +82,10 @@ describe('T12 takeover', () => {
   });
 
   test('queues the job again under the next fence and counts the attempt', () => {
-    const job = runningJob({ attempts: 1, answered: approval('a1', 1) });
+    const job = runningJob({ attempts: 1, answered: carried(approval('a1', 1)) });
 
     expect(moved(job, commands.takeover)).toEqual(
-      nextFrom(job, queued, {
+      nextFrom(job, gone, {
         status: 'queued',
         reason: 'recovered',
         queuedAt: LEASE_END,
@@ -115,12 +117,22 @@ describe('T12 takeover', () => {
       ledgerEntry({ toolCallId: 'c4' }),
       ledgerEntry({ toolCallId: 'c5', open: false }),
     ];
-    const job = runningJob({ ledger, attempts: 2, revision: 1, answered: approval('a1', 1) });
+    const job = runningJob({
+      ledger,
+      attempts: 2,
+      revision: 1,
+      answered: carried(approval('a1', 1)),
+    });
     const asked = recovery('a9', 2, ['c1', 'c4']);
 
-    expect(moved(job, commands.takeover)).toEqual(
-      nextFrom(job, queued, {
+    const question = { ...commands.takeover.question, warnAt: WARNING };
+
+    expect(moved(job, { ...commands.takeover, question })).toEqual(
+      nextFrom(job, gone, {
         status: 'paused',
+        interruptId: null,
+        lease: { driver: 'R1', leaseUntil: 2 * LEASE_END },
+        warnAt: WARNING,
         fence: 4,
         revision: 2,
         action: {
@@ -172,7 +184,7 @@ describe('T14 close', () => {
 
 describe('T16 hand over', () => {
   test('queues the job again under the same fence and counts no attempt', () => {
-    const job = runningJob({ attempts: 1, answered: approval('a1', 1) });
+    const job = runningJob({ attempts: 1, answered: carried(approval('a1', 1)) });
 
     expect(moved(job, commands.hand_over)).toEqual(
       nextFrom(job, ['lease', 'entered'], {
@@ -181,6 +193,16 @@ describe('T16 hand over', () => {
         queuedAt: 100,
       }),
     );
+  });
+
+  test('is refused while an unsafe call is unknown: the end of the lease asks about it', () => {
+    const open = runningJob({ ledger: [ledgerEntry()] });
+    const harmless = runningJob({
+      ledger: [ledgerEntry({ effects: 'idempotent' }), ledgerEntry({ open: false })],
+    });
+
+    expect(refusal(open, commands.hand_over)).toBe('outcome_unknown');
+    expect(refusal(harmless, commands.hand_over)).toBe('moved');
   });
 
   test('is refused to another fence', () => {

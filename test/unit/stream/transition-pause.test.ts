@@ -5,6 +5,7 @@ import type { Command } from '../../../src/stream/transition-command.ts';
 import {
   actor,
   approval,
+  carried,
   decided,
   EXPIRY,
   LEASE_END,
@@ -27,7 +28,9 @@ const decide = (verdict: Verdict, actionId = 'a1'): Command => ({
 /** What a paused record becomes when it is queued again. */
 function queuedFrom(job: Job, change: object): object {
   const { version } = job;
-  const kept = Object.entries(job).filter(([key]) => key !== 'action');
+  const kept = Object.entries(job).filter(
+    ([key]) => !['action', 'interruptId', 'lease', 'warnAt'].includes(key),
+  );
   return {
     ...Object.fromEntries(kept),
     status: 'queued',
@@ -47,7 +50,7 @@ describe('T5 decide', () => {
     expect(moved(job, decide(approve))).toEqual(
       queuedFrom(job, {
         reason: 'resumed',
-        answered: job.action,
+        answered: carried(job.action),
         resolutions: [earlier, decided('a1', approve)],
       }),
     );
@@ -85,7 +88,7 @@ describe('T5 decide', () => {
 
     const job = moved(pausedJob({ action }), decide(verdict));
 
-    expect(job).toMatchObject({ status: 'queued', reason: 'resumed', answered: action });
+    expect(job).toMatchObject({ status: 'queued', reason: 'resumed', answered: carried(action) });
     expect(job.resolutions).toEqual([decided('a1', verdict)]);
   });
 
@@ -104,7 +107,7 @@ describe('T5 decide', () => {
       ledgerEntry({ toolCallId: 'c4', open: false, result: came }),
       ledgerEntry({ toolCallId: 'c5', effects: 'read' }),
     ];
-    const answered = approval('a1', 1, calls);
+    const answered = carried(approval('a1', 1, calls));
     const job = pausedJob({ action: recovery('a2', 2, calls), revision: 2, ledger, answered });
     const verdict = {
       decisions: [
@@ -174,7 +177,9 @@ describe('T11 expire', () => {
 
   const expiredFrom = (job: Job): object => ({
     ...Object.fromEntries(
-      Object.entries(job).filter(([key]) => key !== 'action' && key !== 'answered'),
+      Object.entries(job).filter(
+        ([key]) => !['action', 'interruptId', 'answered', 'warnAt'].includes(key),
+      ),
     ),
     status: 'finalizing',
     outcome: 'expired',
@@ -204,7 +209,7 @@ describe('T11 expire', () => {
         reason: 'resumed',
         queuedAt: EXPIRY,
         fence: 4,
-        answered: job.action,
+        answered: carried(job.action),
         resolutions: [{ ...ended, verdict: { decisions } }],
       }),
     );
@@ -226,7 +231,7 @@ describe('T15 late result', () => {
   const action = recovery('a1', 1);
 
   test('closes the question once the result is known, and keeps the earlier answer', () => {
-    const answered = approval('a0', 1);
+    const answered = carried(approval('a0', 1));
     const job = pausedJob({ action, answered, ledger: [ledgerEntry({ open: false, result })] });
 
     expect(moved(job, lateResult)).toEqual(

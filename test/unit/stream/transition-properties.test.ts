@@ -18,6 +18,7 @@ import {
   queuedJob,
   recovery,
   runningJob,
+  WARNING,
 } from '../../support/jobs-sim.ts';
 
 /** What holds for any job and any sequence of commands, sensible or not. */
@@ -112,14 +113,22 @@ function commandFor(job: Job, intent: Intent, fresh: string): Command {
   const special: Partial<Record<Command['type'], () => Command>> = {
     pause() {
       const revision = job.revision + (intent.fits ? 1 : 2);
-      return { ...commands.pause, ...adapted, action: newAction(intent, fresh, revision) };
+      const { pause } = commands.pause;
+      const action = newAction(intent, fresh, revision);
+      return { ...commands.pause, ...adapted, pause: { ...pause, action } };
     },
     decide: () => ({
       ...commands.decide,
       resolution: decided(actionId, verdictFor(job, intent)),
     }),
     expire: () => ({ ...commands.expire, ...adapted, actionId }),
-    takeover: () => ({ ...commands.takeover, ...adapted, actionId: fresh }),
+    announced: () => ({ ...commands.announced, actionId }),
+    warned: () => ({ ...commands.warned, actionId }),
+    takeover: () => ({
+      ...commands.takeover,
+      ...adapted,
+      question: { actionId: fresh, expiresAt: null, warnAt: WARNING },
+    }),
     tool_start: () => ({ ...commands.tool_start, ...adapted, entry: entryFor(intent.callId) }),
   };
   return special[intent.type]?.() ?? { ...commands[intent.type], ...adapted };
@@ -167,6 +176,8 @@ function always(check: (move: Moved) => void): void {
     { numRuns: 500 },
   );
 }
+
+const leased = (job: Job): boolean => 'lease' in job && job.lease !== null;
 
 const entryOf = (job: Job, id: string): LedgerEntry | undefined =>
   job.ledger.find((entry) => entry.toolCallId === id);
@@ -270,9 +281,12 @@ describe('for any job and any commands', () => {
     });
   });
 
-  test('a job with a lease is running or finalizing, no other has one', () => {
-    always(({ after }) =>
-      expect('lease' in after).toBe(after.status === 'running' || after.status === 'finalizing'),
-    );
+  test('a job that runs or ends has a lease, and a pause until it is announced', () => {
+    always(({ before, after, command }) => {
+      const waited = before.status === 'paused' && after.status === 'paused';
+      const kept = waited ? command.type !== 'announced' && leased(before) : undefined;
+      const has = after.status !== 'queued' && after.status !== 'finished';
+      expect(leased(after)).toBe(kept ?? has);
+    });
   });
 });

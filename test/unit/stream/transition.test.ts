@@ -3,12 +3,14 @@ import type { Command, Refusal } from '../../../src/stream/transition-command.ts
 import { commands, newLease, result } from '../../support/commands-sim.ts';
 import {
   approval,
+  carried,
   finalizingJob,
   finishedJob,
   ledgerEntry,
   pausedJob,
   queuedJob,
   runningJob,
+  WARNING,
 } from '../../support/jobs-sim.ts';
 import { like, moved, nextFrom, refusal } from '../../support/transition-sim.ts';
 
@@ -17,24 +19,33 @@ import { like, moved, nextFrom, refusal } from '../../support/transition-sim.ts'
 const WAITING = queuedJob({ lane: 'waiting' });
 const QUEUED = queuedJob();
 const RUNNING = runningJob();
-const PAUSED = pausedJob();
+const TOLD = pausedJob();
+const PAUSED = pausedJob({ lease: newLease, warnAt: WARNING });
 const FINALIZING = finalizingJob();
 const FINISHED = finishedJob();
 
 describe('which command applies in which state', () => {
-  const states = { WAITING, QUEUED, RUNNING, PAUSED, FINALIZING, FINISHED };
+  const states = { WAITING, QUEUED, RUNNING, PAUSED, TOLD, FINALIZING, FINISHED };
   const table: Record<Command['type'], Partial<Record<keyof typeof states, Refusal | 'moved'>>> = {
     promote: { WAITING: 'moved' },
     claim: { WAITING: 'waiting', QUEUED: 'moved' },
     heartbeat: { RUNNING: 'moved', FINALIZING: 'moved' },
     pause: { RUNNING: 'moved' },
-    decide: { PAUSED: 'moved' },
+    announced: { PAUSED: 'moved' },
+    warned: { PAUSED: 'moved' },
+    decide: { PAUSED: 'moved', TOLD: 'moved' },
     tool_start: { RUNNING: 'moved' },
     tool_done: {},
     finish: { RUNNING: 'moved' },
-    abort: { WAITING: 'moved', QUEUED: 'moved', RUNNING: 'moved', PAUSED: 'moved' },
-    supersede: { WAITING: 'moved', QUEUED: 'moved', RUNNING: 'moved', PAUSED: 'moved' },
-    expire: { PAUSED: 'moved' },
+    abort: { WAITING: 'moved', QUEUED: 'moved', RUNNING: 'moved', PAUSED: 'moved', TOLD: 'moved' },
+    supersede: {
+      WAITING: 'moved',
+      QUEUED: 'moved',
+      RUNNING: 'moved',
+      PAUSED: 'moved',
+      TOLD: 'moved',
+    },
+    expire: { PAUSED: 'moved', TOLD: 'moved' },
     takeover: { RUNNING: 'moved' },
     take_finalising: { FINALIZING: 'moved' },
     close: { FINALIZING: 'moved' },
@@ -61,7 +72,7 @@ describe('T1 promote', () => {
 
 describe('T2 claim', () => {
   test('runs under the next fence with a lease, and remembers how it was queued', () => {
-    const job = queuedJob({ reason: 'resumed', answered: approval('a1', 1), fence: 4 });
+    const job = queuedJob({ reason: 'resumed', answered: carried(approval('a1', 1)), fence: 4 });
 
     expect(moved(job, commands.claim)).toEqual(
       nextFrom(job, ['reason', 'queuedAt'], {
@@ -91,14 +102,15 @@ describe('T3 heartbeat', () => {
 });
 
 describe('T4 pause', () => {
-  test('keeps the action and its revision, and drops the lease and the answer that was carried', () => {
-    const job = runningJob({ revision: 1, answered: approval('a1', 1) });
-    const action = approval('a2', 2);
+  test('keeps the action and its revision, drops the answer that was carried, and has a lease for telling', () => {
+    const job = runningJob({ revision: 1, answered: carried(approval('a1', 1)) });
+    const pause = { action: approval('a2', 2), interruptId: 'i2', warnAt: WARNING };
 
-    expect(moved(job, { ...commands.pause, action })).toEqual(
-      nextFrom(job, ['lease', 'entered'], {
+    expect(moved(job, { ...commands.pause, pause })).toEqual(
+      nextFrom(job, ['entered'], {
         status: 'paused',
-        action,
+        ...pause,
+        lease: newLease,
         revision: 2,
         answered: null,
       }),
@@ -112,8 +124,37 @@ describe('T4 pause', () => {
   test.each([1, 3])('is refused with revision %i where the next is 2', (revision) => {
     const job = runningJob({ revision: 1 });
 
-    expect(refusal(job, { ...commands.pause, action: approval('a', revision) })).toBe(
-      'stale_action',
+    const pause = { ...commands.pause.pause, action: approval('a', revision) };
+
+    expect(refusal(job, { ...commands.pause, pause })).toBe('stale_action');
+  });
+});
+
+describe('after T4 or T12: announced, warned', () => {
+  test.each([
+    ['announced', { lease: null }],
+    ['warned', { warnAt: null }],
+  ] as const)('%s is taken down and nothing else', (type, change) => {
+    expect(moved(PAUSED, commands[type])).toEqual(like(PAUSED, change));
+  });
+
+  test.each(['announced', 'warned'] as const)('%s once', (type) => {
+    expect(refusal(moved(PAUSED, commands[type]), commands[type])).toBe('wrong_status');
+  });
+
+  test.each(['announced', 'warned'] as const)('%s is refused for another action', (type) => {
+    expect(refusal(PAUSED, { ...commands[type], actionId: 'a0' })).toBe('stale_action');
+  });
+
+  test('a decision does not wait for either', () => {
+    expect(moved(PAUSED, commands.decide)).toEqual(
+      nextFrom(PAUSED, ['action', 'interruptId', 'lease', 'warnAt'], {
+        status: 'queued',
+        reason: 'resumed',
+        queuedAt: 100,
+        answered: carried(PAUSED.action),
+        resolutions: [commands.decide.resolution],
+      }),
     );
   });
 });
