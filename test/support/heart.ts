@@ -13,7 +13,15 @@ import type { Owner } from '../../src/stream/job.ts';
 import { noMetrics } from '../../src/stream/metrics.ts';
 import { createIds } from '../../src/lib/ids.ts';
 import { createMemoryEventTransport, createMemoryJobStore } from '../../src/store/memory/index.ts';
-import { createSqliteConversationStore, openDatabase } from '../../src/store/sqlite/index.ts';
+import {
+  createSqliteApprovalStore,
+  createSqliteConversationStore,
+  createSqliteOutbox,
+  openDatabase,
+} from '../../src/store/sqlite/index.ts';
+import type { ApprovalStore, Outbox } from '../../src/hitl/approval-store.ts';
+import { OPEN_POLICY, toolPolicySchema, type RunPolicy } from '../../src/hitl/tool-policy.ts';
+import type { RunSpec } from '../../src/agent/run-spec.ts';
 import { FakeClock, settle } from './fake-clock.ts';
 import { ScriptedRunner } from './scripted-runner.ts';
 import { parseFrames, type Frame } from './frames.ts';
@@ -26,6 +34,8 @@ export interface Stores {
   jobs: JobStore;
   transport: EventTransport;
   conversations: ConversationStore;
+  approvals: ApprovalStore;
+  outbox: Outbox;
   clock: FakeClock;
   close(): void;
 }
@@ -38,6 +48,8 @@ export function memoryStores(): Stores {
     jobs: createMemoryJobStore({ clock }),
     transport: createMemoryEventTransport(),
     conversations: createSqliteConversationStore({ db }),
+    approvals: createSqliteApprovalStore({ db }),
+    outbox: createSqliteOutbox({ db }),
     close: () => void db.close(),
   };
 }
@@ -56,6 +68,7 @@ const SETTINGS: CoreSettings = {
   streamRetention: 3_600_000,
   temporaryTtl: 86_400_000,
   approvalTtl: 86_400_000,
+  warnBefore: 3_600_000,
   maxConcurrentRuns: 10,
   maxPerOwner: 10,
 };
@@ -65,6 +78,12 @@ export class Heart {
   readonly core: Core;
   readonly runner = new ScriptedRunner();
   readonly stores: Stores;
+  /** What runs that begin now are frozen with. */
+  policy: RunPolicy = {
+    service: OPEN_POLICY,
+    agent: toolPolicySchema.parse({ ask: ['mail'] }),
+  };
+  fingerprint = 'f';
   readonly logged: { level: string; message: string; fields: object }[] = [];
 
   constructor(stores: Stores, settings: Partial<CoreSettings> = {}, over: Partial<Stores> = {}) {
@@ -79,20 +98,13 @@ export class Heart {
       catalog: {
         freeze: ({ agentId = 'demo', timezone, files, metadata }) =>
           agentId === 'demo'
-            ? {
-                agentId,
-                model: 'demo',
-                fingerprint: 'f',
-                parameters: {},
-                maxSteps: 10,
-                timezone,
-                files,
-                metadata,
-              }
+            ? aSpec({ policy: this.policy, timezone, files, metadata })
             : undefined,
+        fingerprint: () => this.fingerprint,
       },
       titler: { title: async (text) => `About ${text}` },
       ids: createIds(() => stores.clock.now()),
+      outboxChanged: () => {},
       metrics: noMetrics,
       log: { info: log('info'), warn: log('warn'), error: log('error') },
       schedule: (task) => void setImmediate(task),
@@ -132,6 +144,15 @@ export class Heart {
     for (const run of this.runner.runs) run.end();
     await this.core[Symbol.asyncDispose]();
   }
+}
+
+export function aSpec(over: Partial<RunSpec> = {}): RunSpec {
+  const policy = { service: OPEN_POLICY, agent: OPEN_POLICY };
+  return {
+    ...{ agentId: 'demo', model: 'demo', fingerprint: 'f', parameters: {}, maxSteps: 10, policy },
+    ...{ timezone: null, files: [], metadata: {} },
+    ...over,
+  };
 }
 
 export function aRequest(): StartRequest {

@@ -1,3 +1,4 @@
+import type { JsonObject } from '../../src/lib/json.ts';
 import type {
   AgentRunner,
   AttemptRef,
@@ -94,6 +95,11 @@ export class ScriptedRunner implements AgentRunner {
     run.part = request.nextPart;
     this.runs.push(run);
     return run.play();
+  }
+
+  /** Arguments are wrong where they have a member `wrong`. */
+  checkArgs(_spec: unknown, { args }: { args: JsonObject }): string | undefined {
+    return 'wrong' in args ? 'The arguments are wrong.' : undefined;
   }
 
   async prune(generationId: string): Promise<void> {
