@@ -26,6 +26,16 @@ function otherKwargs(message: BaseMessage): Record<string, unknown> | undefined 
   return entries.length > 0 ? Object.fromEntries(entries) : undefined;
 }
 
+function isPlainText(message: BaseMessage): message is AIMessageChunk {
+  return (
+    AIMessageChunk.isInstance(message) &&
+    typeof message.content === 'string' &&
+    message.content !== '' &&
+    !message.tool_call_chunks?.length &&
+    sideReasoning(message.additional_kwargs) === ''
+  );
+}
+
 /**
  * Builds the message of one model call from its chunks in linear time, and says what is new since the last look.
  * Every chunk and the message carry one id of ours: state is keyed by it, and some servers repeat theirs.
@@ -40,6 +50,8 @@ export class AnswerBuilder {
   #merged: AIMessageChunk | undefined;
   #news: Piece[] = [];
   #finishReason = false;
+  /** The one chunk that made the news, if it says them by itself. */
+  #sole: AIMessageChunk | undefined;
 
   constructor(deps: { id: string; usedToolIds: Set<string>; newId: () => string }) {
     this.#id = deps.id;
@@ -52,18 +64,29 @@ export class AnswerBuilder {
   }
 
   add({ message, generationInfo }: Produced): void {
-    this.#note({ ...generationInfo, ...message.response_metadata });
+    this.#note(generationInfo);
+    this.#note(message.response_metadata);
+    const nothingNew = this.#news.length === 0;
     for (const piece of contentPieces(message)) this.#tell(piece);
     const reasoning = sideReasoning(message.additional_kwargs);
     if (reasoning !== '') this.#reasoning.push(reasoning);
     this.#keep(message);
     this.#addCalls(message);
+    this.#sole = nothingNew && isPlainText(message) ? message : undefined;
   }
 
   /** What is new, as chunks for the stream. */
   takeNews(): AIMessageChunk[] {
     const news = this.#news;
+    const sole = this.#sole;
     this.#news = [];
+    this.#sole = undefined;
+    if (sole && news.length === 1) {
+      // The chunk as it came: making another one is most of what a token costs.
+      sole.id = this.#id;
+      sole.lc_kwargs['id'] = this.#id;
+      return [sole];
+    }
     return news.map((piece) => this.#chunk(piece));
   }
 
@@ -85,8 +108,8 @@ export class AnswerBuilder {
     return message;
   }
 
-  #note(info: Record<string, unknown>): void {
-    for (const [key, value] of Object.entries(info)) {
+  #note(info: Record<string, unknown> | undefined): void {
+    for (const [key, value] of Object.entries(info ?? {})) {
       if (value === undefined || value === null) continue;
       this.#metadata[key] = value;
       if (END_KEYS.has(key)) this.#finishReason = true;

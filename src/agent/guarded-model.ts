@@ -154,9 +154,10 @@ export class GuardedModel extends BaseChatModel {
       if (!manager) continue;
       await this.#deps.gate.pass();
       this.#deps.gate.sent();
-      const chunk = new ChatGenerationChunk({ text: message.text, message });
+      const text = typeof message.content === 'string' ? message.content : '';
+      const chunk = new ChatGenerationChunk({ text, message });
       const at = { prompt: 0, completion: 0 };
-      await manager.handleLLMNewToken(chunk.text, at, undefined, undefined, undefined, { chunk });
+      await manager.handleLLMNewToken(text, at, undefined, undefined, undefined, { chunk });
     }
   }
 

@@ -89,6 +89,11 @@ function streamOf(built: BuiltAgent, request: RunRequest, segment: Segment) {
   });
 }
 
+interface OpenRun {
+  state: MapperState;
+  chunks: Interruptible<StreamChunk>;
+}
+
 /** LangGraph behind the `AgentRunner` port. */
 export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
   const { checkpoints, agents } = deps;
@@ -105,13 +110,21 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
     return mapperState({ nextPart, contextMax, standing: await standing(request) });
   }
 
-  async function* events(request: RunRequest, segment: Segment): AsyncGenerator<RunnerEvent> {
+  async function open(request: RunRequest, segment: Segment): Promise<OpenRun> {
     const built = await buildAgent(definitionOf(agents, request), { deps, request, segment });
-    let state = await firstState(request, built.contextMax);
+    const state = await firstState(request, built.contextMax);
     request.signal.throwIfAborted();
     const stream: AsyncIterable<StreamChunk> = await streamOf(built, request, segment);
-    const chunks = new Interruptible(stream, segment.stop.signal);
+    return { state, chunks: new Interruptible(stream, segment.stop.signal) };
+  }
+
+  async function* run(request: RunRequest): AsyncGenerator<RunnerEvent> {
+    const segment = new Segment(request);
+    let chunks: Interruptible<StreamChunk> | undefined;
     try {
+      const opened = await open(request, segment);
+      chunks = opened.chunks;
+      let { state } = opened;
       for (;;) {
         segment.gate.waiting();
         const next = await chunks.next();
@@ -120,23 +133,16 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
         if (next.value[1] === 'messages') segment.gate.taken();
         const mapped = mapChunk(state, next.value);
         state = mapped.state;
-        yield* mapped.events;
+        // No `yield*`: delegating costs several turns of the microtask queue for every token.
+        for (const event of mapped.events) yield event;
       }
-    } finally {
-      chunks.close();
-    }
-    if (state.interrupted) throw new RunError('PAUSE_UNSUPPORTED', PAUSE_UNSUPPORTED);
-  }
-
-  async function* run(request: RunRequest): AsyncGenerator<RunnerEvent> {
-    const segment = new Segment(request);
-    try {
-      yield* events(request, segment);
+      if (state.interrupted) throw new RunError('PAUSE_UNSUPPORTED', PAUSE_UNSUPPORTED);
     } catch (error) {
       request.signal.throwIfAborted();
       if (!isGraphDrained(error)) throw runError(error);
       yield { type: 'handover' };
     } finally {
+      chunks?.close();
       segment.close();
     }
   }

@@ -1,8 +1,14 @@
 import type { Clock, Timer } from '../lib/clock.ts';
 
-const TURN = Symbol('turn');
+/** A turn of the event loop: what was read together is there by then. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
 const quiet = (): void => {
-  // A source that was given up: how it ends is of no use to anybody.
+  // Met by the next batch, or the source was given up and nobody cares how it ends.
 };
 
 /**
@@ -43,19 +49,24 @@ export class PacedReader<T> {
     const first = await this.#wait(this.#take());
     if (first.done) return [];
     const items = [first.value];
-    const turn = new Promise<typeof TURN>((resolve) => {
-      setImmediate(resolve, TURN);
-    });
-    while (items.length < max) {
+    let open = true;
+    const arrived = (result: IteratorResult<T>): void => {
+      // The end, like a failure, is kept for the next batch: these items came before it.
+      if (!open || result.done) return;
+      this.#pending = undefined;
+      items.push(result.value);
+      if (items.length < max) pull();
+    };
+    const pull = (): void => {
       const next = this.#take();
-      // A failure is kept for the next batch: these items came before it.
-      const settled = await Promise.race([next.catch(() => TURN), turn]);
-      if (typeof settled === 'symbol' || settled.done) {
-        this.#pending = next;
-        break;
-      }
-      items.push(settled.value);
-    }
+      this.#pending = next;
+      next.then(arrived, quiet);
+    };
+    // Begun before the source goes on: what needs a turn of its own is not of this read.
+    const turned = turn();
+    if (max > 1) pull();
+    await turned;
+    open = false;
     return items;
   }
 
