@@ -17,8 +17,8 @@ export interface AgentDefinition {
 
 /** Changes with everything that shapes a run: a frozen run must not go on under another definition. */
 export function fingerprintOf({ tools, ...rest }: AgentDefinition): string {
-  const shapes = tools.map(({ name, description, parameters, effects }) => {
-    return { name, description, parameters, effects };
+  const shapes = tools.map(({ name, description, parameters, effects, version }) => {
+    return { name, description, parameters, effects, version };
   });
   return hashOf({ ...rest, tools: shapes });
 }

@@ -71,7 +71,8 @@ function definitionOf(agents: Agents, { spec }: RunRequest): AgentDefinition {
   if (!definition) throw new RunError('AGENT_CHANGED', 'This agent no longer exists.');
   if (fingerprintOf(definition) !== spec.fingerprint)
     throw new RunError('AGENT_CHANGED', 'The agent was changed after this answer was asked for.');
-  return { ...definition, model: spec.model, parameters: spec.parameters };
+  const { model, parameters, maxSteps } = spec;
+  return { ...definition, model, parameters, maxSteps };
 }
 
 function streamOf(built: BuiltAgent, request: RunRequest, segment: Segment) {

@@ -3,9 +3,11 @@ import type { RunnableConfig } from '@langchain/core/runnables';
 import type { StructuredToolInterface } from '@langchain/core/tools';
 import type { ToolMessage } from '@langchain/core/messages';
 import { isGraphBubbleUp } from '@langchain/langgraph';
+import type { createAgent } from 'langchain';
 import { z } from 'zod';
 import type { Json, JsonObject } from '../lib/json.ts';
 import type { ToolEffects, ToolLedger, ToolResult } from './agent-runner.ts';
+import type { AgentDefinition } from './catalog.ts';
 import { errorText, truncateOutput } from './output.ts';
 import { jsonArgs, toolMessage } from './tool-message.ts';
 
@@ -21,6 +23,8 @@ export interface ToolContext {
   emit: (data: Json) => Promise<void>;
 }
 
+export type CompiledAgent = ReturnType<typeof createAgent>;
+
 /** What tools of one run share. */
 export interface ToolRun {
   generationId: string;
@@ -28,6 +32,8 @@ export interface ToolRun {
   signal: AbortSignal;
   /** Resolves when the run may produce more. */
   flow(): Promise<void>;
+  /** Another agent of this run, for a tool that is one. */
+  compile(agent: AgentDefinition): Promise<CompiledAgent>;
 }
 
 export interface ToolDefinition {
@@ -36,6 +42,8 @@ export interface ToolDefinition {
   /** JSON Schema of the arguments. */
   readonly parameters: JsonObject;
   readonly effects: ToolEffects;
+  /** Changes with what the rest of the shape does not show. */
+  readonly version: string;
   /** Why these arguments are refused, as a sentence for the model; undefined if they are not. */
   refuse(args: unknown): string | undefined;
   bind(run: ToolRun): StructuredToolInterface;
@@ -46,7 +54,8 @@ export class ToolFatal extends Error {
   override name = 'ToolFatal';
 }
 
-interface LangGraphToolConfig extends RunnableConfig {
+/** What LangGraph's tool node adds to a call's config. */
+export interface LangGraphToolConfig extends RunnableConfig {
   toolCall?: { id?: string; args?: unknown };
   writer?: (data: unknown) => void;
 }
@@ -138,6 +147,7 @@ export function defineTool<S extends z.ZodObject>(tool: {
     description,
     parameters: jsonArgs(z.toJSONSchema(schema, { io: 'input' })),
     effects,
+    version: '',
     refuse(args) {
       const parsed = schema.safeParse(args);
       return parsed.success ? undefined : sentence(name, parsed.error.issues);
