@@ -16,6 +16,7 @@ import {
   createSqliteConversationStore,
   createSqliteEventTransport,
   createSqliteJobStore,
+  dropTombstones,
   endLeases,
   openDatabase,
 } from './store/sqlite/index.ts';
@@ -60,6 +61,7 @@ function openStores(config: Config, place: { db: Db; clock: Clock }): Stores {
   }
   // One process holds the file, so whoever held a lease in it is dead.
   endLeases(db);
+  dropTombstones(db);
   return {
     conversations,
     jobs: createSqliteJobStore({ db, clock }),

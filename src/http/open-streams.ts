@@ -12,7 +12,7 @@ export interface OpenStream {
 
 /** A place among the streams of a user; released once, when the response is over. */
 export interface StreamPlace {
-  /** From now on the stream gets heartbeats. At once destroyed where the process is already closing its streams. */
+  /** From now on the stream gets heartbeats. */
   attach(stream: OpenStream): void;
   release(): void;
 }
@@ -32,7 +32,6 @@ export class OpenStreams {
   readonly #perUser = new Map<string, number>();
   readonly #streams = new Set<OpenStream>();
   #ticker: Timer | undefined;
-  #closing = false;
 
   constructor(deps: OpenStreamsDeps) {
     this.#deps = deps;
@@ -70,17 +69,12 @@ export class OpenStreams {
     };
   }
 
-  /** Cuts every stream, and those that come later: their clients go elsewhere with their cursors. */
+  /** Cuts every stream: their clients come back with their cursors, where there is another replica to that one. */
   destroyAll(): void {
-    this.#closing = true;
     for (const stream of this.#streams) stream.destroy();
   }
 
   #attach(stream: OpenStream): void {
-    if (this.#closing) {
-      stream.destroy();
-      return;
-    }
     this.#streams.add(stream);
     this.#ticker ??= this.#nextTick();
   }

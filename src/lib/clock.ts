@@ -11,11 +11,21 @@ export interface Clock {
   after(ms: number, fn: () => void): Timer;
 }
 
+/** Node fires at once what is to wait longer than this. */
+const LONGEST = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, fn) {
-    const handle = setTimeout(fn, ms);
-    handle.unref();
+    let handle: NodeJS.Timeout;
+    const wait = (left: number): void => {
+      handle = setTimeout(
+        () => (left > LONGEST ? wait(left - LONGEST) : fn()),
+        Math.min(left, LONGEST),
+      );
+      handle.unref();
+    };
+    wait(ms);
     return { cancel: () => clearTimeout(handle) };
   },
 };

@@ -33,7 +33,8 @@ export class LogHub implements AsyncDisposable {
   readonly #dirty = new Set<LogView>();
   readonly #stop = new AbortController();
   #changed = new AbortController();
-  #tail: Promise<void> | undefined;
+  #tail: Promise<void> = Promise.resolve();
+  #following = false;
 
   constructor(deps: LogHubDeps) {
     this.#deps = deps;
@@ -88,7 +89,7 @@ export class LogHub implements AsyncDisposable {
   follow(): void {
     this.#changed.abort();
     this.#changed = new AbortController();
-    this.#tail ??= this.#follow();
+    if (!this.#following) this.#tail = this.#follow();
   }
 
   /** The view that is in memory now; a view that was evicted since takes its place again. */
@@ -168,6 +169,7 @@ export class LogHub implements AsyncDisposable {
   }
 
   async #follow(): Promise<void> {
+    this.#following = true;
     while (!this.#stop.signal.aborted) {
       const have = this.#followed();
       if (have.size === 0) break;
@@ -179,7 +181,7 @@ export class LogHub implements AsyncDisposable {
         await new Promise((resolve) => setImmediate(resolve));
       }
     }
-    this.#tail = undefined;
+    this.#following = false;
   }
 
   #followed(): Map<string, number> {

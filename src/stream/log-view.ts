@@ -38,6 +38,8 @@ export class LogView {
   #fold = new MessageFold();
   #fences: FencedFrom[] = [];
   #head = 0;
+  /** UTF-16 units of content: runs, their frames and the fold hold about that many bytes each. */
+  #content = 0;
   /** The state just before the terminal event, once that is there: what `sync` and `reset` show. */
   #beforeDone: StreamState | undefined;
 
@@ -59,7 +61,7 @@ export class LogView {
 
   /** About what it holds, in bytes. */
   get size(): number {
-    return this.#slab.size;
+    return this.#slab.size + 3 * this.#content;
   }
 
   append(stored: StoredEvent, event: LogEvent): void {
@@ -68,6 +70,7 @@ export class LogView {
     }
     if (event.body.type === 'done') this.#beforeDone = this.#fold.state();
     this.#fold.apply(event);
+    this.#content += 'text' in event.body ? event.body.text.length : stored.data.length;
     this.#runs.push(event);
     this.#slab.append(frameOf(this.generationId, stored));
     if (this.#fences.at(-1)?.fence !== event.fence) {
@@ -90,6 +93,7 @@ export class LogView {
     this.#runs = new CoalescedLog();
     this.#frames = new WeakMap();
     this.#fold = new MessageFold();
+    this.#content = 0;
     this.#fences = [];
     this.#head = 0;
     this.#beforeDone = undefined;

@@ -83,6 +83,7 @@ export class Slab {
     while (oldest && this.#chunks.length > 1 && this.#size > this.#window) {
       if (oldest.first + oldest.ends.length - 1 > durable) return;
       this.#chunks.shift();
+      this.#cached = undefined;
       this.#size -= oldest.bytes.length;
       [oldest] = this.#chunks;
     }

@@ -121,7 +121,10 @@ function everyConversation(torture: Torture): Promise<Run[]> {
             signal,
           });
         });
-      const [calm, ...cut] = await Promise.all([readAll(torture.server, turn), ...readers]);
+      const [calm, ...cut] = await Promise.all([
+        readAll(torture.server, turn, torture.signal),
+        ...readers,
+      ]);
       return { turn, calm, readers: cut };
     }),
   );

@@ -182,6 +182,8 @@ export interface ReadResult {
 }
 
 const PAUSE_MS = 20;
+/** About 20 s of nobody there: the server is gone for good. */
+const GIVE_UP = 1000;
 
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
@@ -202,6 +204,8 @@ type Progress = Omit<ReadResult, 'done'>;
 class ResumingReader {
   readonly #options: ResumeOptions;
   readonly #progress: Progress;
+  /** Connections in a row that got no byte. */
+  #refused = 0;
 
   constructor(options: ResumeOptions, progress: Progress) {
     this.#options = options;
@@ -224,8 +228,14 @@ class ResumingReader {
     if (status !== undefined && !this.#options.retryOn?.includes(status)) {
       throw new Error(`${this.#options.path}: ${status} ${connection.body.slice(0, 300)}`);
     }
-    await pause();
+    await this.#backOff(connection.ending);
     return undefined;
+  }
+
+  async #backOff(ending: Ending): Promise<void> {
+    this.#refused = ending === 'refused' ? this.#refused + 1 : 0;
+    if (this.#refused > GIVE_UP) throw new Error(`nobody answers, after ${this.#where()}`);
+    await pause();
   }
 
   #entry(attempt: number): Entry {

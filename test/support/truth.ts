@@ -100,6 +100,6 @@ export function checkReader(truth: Truth, reader: Pick<ReadResult, 'fold' | 'fra
 }
 
 /** A reader that is never cut, to its end. */
-export function readAll(baseUrl: string, turn: Turn): Promise<ReadResult> {
-  return readWithResume({ baseUrl, path: turn.streamPath });
+export function readAll(baseUrl: string, turn: Turn, signal?: AbortSignal): Promise<ReadResult> {
+  return readWithResume({ baseUrl, path: turn.streamPath, ...(signal && { signal }) });
 }

@@ -288,19 +288,14 @@ describe('streams over HTTP', () => {
       socket.destroy();
     });
 
-    test('is cut, not ended, when the process stops; and so are later ones', async () => {
+    test('is cut, not ended, when the process stops', async () => {
       const { socket, seen } = await dial();
       const closed = new Promise((resolve) => socket.once('close', resolve));
 
       app.openStreams.destroyAll();
       await closed;
-      const later = await raw(
-        app.port,
-        `GET /api/chat/stream/${id} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`,
-      );
 
       expect(seen()).not.toContain('\r\n0\r\n\r\n');
-      expect(later).not.toContain('\r\n0\r\n\r\n');
       await until(() => app.generations.readers.every((reader) => reader.closed === 1));
     });
 

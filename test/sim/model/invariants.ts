@@ -49,6 +49,9 @@ function ofEnding({ job, ends, message, pruned }: Gen): string | undefined {
 
 /** Every action ends once: by a person who was told so, by time, by an abort or by a new turn. */
 function ofActions({ job, acks }: Gen): string | undefined {
+  const asks = job.status === 'paused' && job.action.kind === 'tool_approval';
+  if (asks && acks.length > 0 && !acks.some((ack) => ack.startsWith(`${job.action.actionId}:`)))
+    return 'asked again what was answered';
   const ended = acks.map((ack) => ack.slice(0, ack.indexOf(':')));
   for (const { actionId, decidedBy, outcome } of job.resolutions) {
     const told = outcome === 'decided' && decidedBy !== null;

@@ -1,14 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { settle } from '../../support/fake-clock.ts';
 import { stateOf } from '../../support/frames.ts';
-import {
-  closeStores,
-  ALICE,
-  BOB,
-  Heart,
-  memoryStores,
-  type Stores,
-} from '../../support/heart.ts';
+import { closeStores, ALICE, BOB, Heart, memoryStores, type Stores } from '../../support/heart.ts';
 
 let stores: Stores;
 let heart: Heart;

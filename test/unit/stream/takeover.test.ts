@@ -202,6 +202,22 @@ describe('finalising that stopped half-way', () => {
   );
 });
 
+describe('a log that another process drives', () => {
+  test('is followed also by one that had nothing to follow before', async () => {
+    const own = await alive.start();
+    alive.runner.last.end();
+    await settle();
+    const { streamId } = await streaming();
+    const reader = await alive.read(streamId);
+    dead.runner.last.say('c');
+    await stores.clock.advance(100);
+
+    expect(own.status).toBe('started');
+    expect(stateOf(reader.frames).message.content).toMatchObject([{ text: 'abc' }]);
+    reader.close();
+  });
+});
+
 describe('a shutdown', () => {
   test('hands a run over at its next step boundary, without counting an attempt', async () => {
     const { streamId } = await streaming();
