@@ -4,6 +4,8 @@ import { createApp } from './app.ts';
 import type { AgentCatalog, AgentRunner, Titler } from './agent/agent-runner.ts';
 import { createEngine } from './agent/engine.ts';
 import type { Config } from './config/config.ts';
+import type { ApprovalStore, Outbox } from './hitl/approval-store.ts';
+import { NO_OUTBOX, WebhookDispatcher, type WebhookDeps } from './hitl/webhooks.ts';
 import { createMetrics } from './http/metrics.ts';
 import { OpenStreams } from './http/open-streams.ts';
 import { systemClock, type Clock } from './lib/clock.ts';
@@ -12,10 +14,12 @@ import { Releasers } from './lib/releasers.ts';
 import { createLoggers, type Loggers } from './logger.ts';
 import { createMemoryEventTransport, createMemoryJobStore } from './store/memory/index.ts';
 import {
+  createSqliteApprovalStore,
   createSqliteCheckpoints,
   createSqliteConversationStore,
   createSqliteEventTransport,
   createSqliteJobStore,
+  createSqliteOutbox,
   dropTombstones,
   endLeases,
   openDatabase,
@@ -42,28 +46,36 @@ export interface Context extends AsyncDisposable {
   readonly core: Core;
   readonly openStreams: OpenStreams;
   readonly loggers: Loggers;
+  /** Settles what an earlier process left, and begins to look after what time brings. Does not wait for it. */
+  start(): void;
 }
 
 interface Stores {
   jobs: JobStore;
   transport: EventTransport;
   conversations: ConversationStore;
+  approvals: ApprovalStore;
+  outbox: Outbox;
 }
 
 type Db = ReturnType<typeof openDatabase>;
 
 function openStores(config: Config, place: { db: Db; clock: Clock }): Stores {
   const { db, clock } = place;
-  const conversations = createSqliteConversationStore({ db });
+  const kept = {
+    conversations: createSqliteConversationStore({ db }),
+    approvals: createSqliteApprovalStore({ db }),
+    outbox: config.webhooks ? createSqliteOutbox({ db }) : NO_OUTBOX,
+  };
   if (config.profile === 'memory') {
     const jobs = createMemoryJobStore({ clock });
-    return { conversations, jobs, transport: createMemoryEventTransport() };
+    return { ...kept, jobs, transport: createMemoryEventTransport() };
   }
   // One process holds the file, so whoever held a lease in it is dead.
   endLeases(db);
   dropTombstones(db);
   return {
-    conversations,
+    ...kept,
     jobs: createSqliteJobStore({ db, clock }),
     transport: createSqliteEventTransport({ db }),
   };
@@ -92,8 +104,17 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       model,
       providers,
       demoLedger,
+      policy: config.toolPolicy,
       log: loggers.agent,
     });
+    const webhooks = webhooksOf(config, {
+      outbox: stores.outbox,
+      clock,
+      ids,
+      log: loggers.app,
+      now: () => stores.jobs.now(),
+    });
+    if (webhooks) releasers.add(() => webhooks[Symbol.asyncDispose]());
     const core = new Core({
       ...stores,
       runner: over.runner ?? engine.runner,
@@ -101,6 +122,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       titler: over.titler ?? engine.titler,
       clock,
       ids,
+      outboxChanged: () => webhooks?.poke(),
       metrics: metrics.stream,
       log: loggers.manager,
       schedule: (task) => void setImmediate(task),
@@ -117,6 +139,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       config,
       generations: core.generations,
       conversations: stores.conversations,
+      approvals: core.approvals,
       clock,
       ids,
       logger: loggers.http,
@@ -131,11 +154,28 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       },
       isDraining: () => core.draining,
     });
-    return { app, core, openStreams, loggers, [Symbol.asyncDispose]: () => releasers.release() };
+    return {
+      app,
+      core,
+      openStreams,
+      loggers,
+      start() {
+        core.start();
+        webhooks?.start();
+      },
+      [Symbol.asyncDispose]: () => releasers.release(),
+    };
   } catch (error) {
     await releasers.release();
     throw error;
   }
+}
+
+function webhooksOf(
+  { webhooks }: Config,
+  deps: Omit<WebhookDeps, 'url' | 'secret' | 'fetch'>,
+): WebhookDispatcher | undefined {
+  return webhooks ? new WebhookDispatcher({ ...deps, ...webhooks, fetch }) : undefined;
 }
 
 function settingsOf({ replicaId, lease, stream, approvals, limits }: Config): CoreSettings {
@@ -147,6 +187,7 @@ function settingsOf({ replicaId, lease, stream, approvals, limits }: Config): Co
     streamRetention: stream.retentionMs,
     temporaryTtl: stream.temporaryTtlMs,
     approvalTtl: approvals.ttlMs,
+    warnBefore: approvals.warnBeforeMs,
     maxConcurrentRuns: limits.maxConcurrentRuns,
     maxPerOwner: limits.maxGenerationsPerUser,
   };

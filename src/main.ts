@@ -105,7 +105,7 @@ async function main(): Promise<void> {
   const server = createHttpServer(context.app);
   const url = await listen(server, config.server);
   onSignals(context, { server, grace: config.drainGraceMs });
-  context.core.start();
+  context.start();
   log.info({ url, profile: config.profile }, 'ready');
   greet(url);
 }
