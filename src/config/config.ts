@@ -44,6 +44,8 @@ export interface Config {
   lease: { ttlMs: number; scanMs: number };
   drainGraceMs: number;
   approvals: { ttlMs: number; warnBeforeMs: number };
+  /** Null: none are sent. */
+  webhooks: { url: string; secret: string } | null;
   demoLedger: string | null;
 }
 
@@ -88,6 +90,10 @@ function providersOf(env: Env): Record<string, string> {
   );
 }
 
+function webhooksOf({ WEBHOOK_URL: url, WEBHOOK_SECRET: secret }: Env): Config['webhooks'] {
+  return url === null || secret === null ? null : { url, secret };
+}
+
 const HOUR = 3_600_000;
 
 function toConfig(env: Env): Config {
@@ -123,6 +129,7 @@ function toConfig(env: Env): Config {
       ttlMs: env.APPROVAL_TTL,
       warnBeforeMs: env.APPROVAL_WARN_BEFORE ?? Math.min(HOUR, Math.floor(env.APPROVAL_TTL / 4)),
     },
+    webhooks: webhooksOf(env),
     demoLedger: env.DEMO_LEDGER,
   };
 }

@@ -77,6 +77,16 @@ const RULES: Rule[] = [
     text: 'must be shorter than APPROVAL_TTL',
   },
   {
+    names: ['WEBHOOK_SECRET', 'WEBHOOK_URL'],
+    broken: (env) => env.WEBHOOK_URL !== null && env.WEBHOOK_SECRET === null,
+    text: 'is needed by WEBHOOK_URL: receivers know by it that a webhook is ours',
+  },
+  {
+    names: ['WEBHOOK_URL', 'WEBHOOK_SECRET'],
+    broken: (env) => env.WEBHOOK_URL === null && env.WEBHOOK_SECRET !== null,
+    text: 'is missing where WEBHOOK_SECRET is set: set both, or neither',
+  },
+  {
     names: ['OPENAI_API_KEY', 'MODEL', 'TITLE_MODEL'],
     broken: (env) => usesOpenAi(env) && env.OPENAI_API_KEY === null,
     text: 'is needed by an openai: model (any text does where the server at OPENAI_BASE_URL asks for none)',

@@ -8,6 +8,7 @@ import {
   oneOf,
   origins,
   pattern,
+  receiverUrl,
   secret,
   trustedUrl,
   url,
@@ -159,6 +160,14 @@ export const envSchema = z.object({
     'How long before its expiry a pause is announced as about to expire; 0ms: never.',
     { unset: '1h, or a quarter of APPROVAL_TTL where that is shorter' },
   ),
+  WEBHOOK_URL: optional(
+    receiverUrl,
+    'Where approvals and ends of generations are posted to; with WEBHOOK_SECRET.',
+    { secret: true },
+  ),
+  WEBHOOK_SECRET: optional(secret(16), 'Key that signs webhooks; with WEBHOOK_URL.', {
+    secret: true,
+  }),
   MAX_CONCURRENT_RUNS: given(integer(1, 100_000), '100', 'Runs at a time in this process.'),
   MAX_GENERATIONS_PER_USER: given(
     integer(1, 10_000),

@@ -77,6 +77,16 @@ export function url(...schemes: string[]): Form<string> {
   );
 }
 
+/** Where something is sent to. `fetch` refuses URLs with a user name or a password. */
+export const receiverUrl: Form<string> = form(
+  'an http:// or https:// URL without a user name or a password',
+  (text) => {
+    const parsed = parseUrl(text);
+    const bare = parsed?.username === '' && parsed.password === '';
+    return bare && /^https?:$/.test(parsed.protocol) ? text : undefined;
+  },
+);
+
 /** Keys that decide who somebody is come over TLS, or from this machine. */
 export const trustedUrl: Form<string> = form(
   'an https:// URL (http:// only on a loopback host)',

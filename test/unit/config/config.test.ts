@@ -47,6 +47,7 @@ describe('a configuration without anything set', () => {
       lease: { ttlMs: 20_000, scanMs: 5_000 },
       drainGraceMs: 30_000,
       approvals: { ttlMs: 86_400_000, warnBeforeMs: 3_600_000 },
+      webhooks: null,
       demoLedger: null,
     });
   });
@@ -99,6 +100,12 @@ describe('values', () => {
     expect(
       loadConfig({ AUTH_MODE: 'jwt', JWKS_URL: 'https://id.example/jwks' }).auth,
     ).toMatchObject({ mode: 'jwt', jwksUrl: 'https://id.example/jwks' });
+  });
+
+  test('sends webhooks where both the receiver and the key are given', () => {
+    const raw = { WEBHOOK_URL: 'http://hooks:8080/in?t=1', WEBHOOK_SECRET: 'k'.repeat(16) };
+
+    expect(loadConfig(raw).webhooks).toEqual({ url: raw.WEBHOOK_URL, secret: raw.WEBHOOK_SECRET });
   });
 
   test('lists the origins once each', () => {
@@ -182,6 +189,23 @@ const FAULTS: [string, RawEnv, string][] = [
     'more than twice FLUSH_WINDOW',
   ],
   ['a warning before the pause', { APPROVAL_WARN_BEFORE: '24h' }, 'shorter than APPROVAL_TTL'],
+  ['webhooks that are not signed', { WEBHOOK_URL: 'https://h.example' }, 'WEBHOOK_SECRET: is'],
+  ['webhooks to nowhere', { WEBHOOK_SECRET: SECRET }, 'WEBHOOK_URL: is missing'],
+  [
+    'a short key of webhooks',
+    { WEBHOOK_URL: 'https://h.example', WEBHOOK_SECRET: 'k'.repeat(15) },
+    'at least 16 bytes',
+  ],
+  [
+    'a receiver that is no web address',
+    { WEBHOOK_URL: 'ftp://h.example', WEBHOOK_SECRET: SECRET },
+    'WEBHOOK_URL: its value (not shown)',
+  ],
+  [
+    'a receiver with a password in its address',
+    { WEBHOOK_URL: 'https://u:p@h.example', WEBHOOK_SECRET: SECRET },
+    'without a user name or a password',
+  ],
   [
     'texts longer than a body',
     { MAX_TEXT_CHARS: '5000', MAX_BODY_BYTES: '5000' },
