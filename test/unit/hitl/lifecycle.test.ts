@@ -1,14 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { toolPolicySchema } from '../../../src/hitl/tool-policy.ts';
+import type { ConversationStore } from '../../../src/stream/conversation-store.ts';
 import { settle } from '../../support/fake-clock.ts';
 import { stateOf } from '../../support/frames.ts';
-import { ALICE, BOB, closeStores, Heart, memoryStores, type Stores } from '../../support/heart.ts';
+import { ALICE, closeStores, Heart, memoryStores, type Stores } from '../../support/heart.ts';
 import {
-  approvalAsked,
   approveAll,
   AS_ALICE,
   AS_FINANCE,
-  CLIENT,
   pauseRun,
   rejectAll,
   startPaused,
@@ -57,15 +56,14 @@ describe('a pause', () => {
   });
 
   test('that can not be made durable fails, and nothing of it is announced', async () => {
-    const conversations = Object.assign({}, stores.conversations, {
-      upsertMessage: (message: { role: string; status: string }, fence: number) =>
-        message.status === 'streaming'
-          ? Promise.reject(new Error('disk full'))
-          : Reflect.apply(stores.conversations.upsertMessage, stores.conversations, [
-              message,
-              fence,
-            ]),
-    });
+    const { conversations: kept } = stores;
+    const conversations: ConversationStore = {
+      ...kept,
+      upsertMessage: async (message, fence) => {
+        if (message.status === 'streaming') throw new Error('disk full');
+        return kept.upsertMessage(message, fence);
+      },
+    };
     const broken = new Heart(stores, {}, { conversations });
     const { streamId } = await broken.start();
     await pauseRun(broken);
@@ -283,197 +281,5 @@ describe('a decision', () => {
     );
     await expect(heart.api.resume(AS_ALICE, request)).rejects.toMatchObject({ code: 'FORBIDDEN' });
     await expect(heart.api.resume(AS_FINANCE, request)).resolves.toMatchObject({ repeated: false });
-  });
-});
-
-describe('an action that nobody answers', () => {
-  test('is announced once more, then expires: told to readers, the partial kept', async () => {
-    const { streamId, generationId, action } = await startPaused(heart);
-    const reader = await heart.read(streamId);
-    heart.core.start();
-    await stores.clock.advance(86_400_000 - 3_590_000);
-    const warned = reader.types;
-    await stores.clock.advance(3_600_000);
-
-    expect(warned.slice(-1)).toEqual(['action_expiring']);
-    expect(reader.types.slice(-4)).toEqual([
-      'action_resolved',
-      'tool_result',
-      'tool_result',
-      'done',
-    ]);
-    expect(reader.frames.at(-1)?.data).toMatchObject({
-      status: 'expired',
-      message: { content: [{ text: 'shall I' }, {}, {}] },
-    });
-    await expect(
-      heart.api.resume(AS_ALICE, approveAll(generationId, action.actionId)),
-    ).rejects.toMatchObject({
-      code: 'ACTION_ALREADY_RESOLVED',
-      details: { outcome: 'expired', decidedBy: null },
-    });
-  });
-
-  test('and is answered too late is driven to its end by the answer', async () => {
-    const { streamId, generationId, action } = await startPaused(heart);
-    stores.clock.jump(86_400_001);
-
-    await expect(
-      heart.api.resume(AS_ALICE, approveAll(generationId, action.actionId)),
-    ).rejects.toMatchObject({
-      code: 'ACTION_EXPIRED',
-    });
-    const reader = await heart.read(streamId);
-
-    expect(reader.frames.at(-1)?.data['status']).toBe('expired');
-  });
-
-  test('is rejected by itself where the policy says so, and the run goes on', async () => {
-    heart.policy = { ...heart.policy, agent: toolPolicySchema.parse({ onExpiry: 'reject' }) };
-    const { streamId } = await startPaused(heart);
-    heart.core.start();
-    await stores.clock.advance(86_400_000 + 6_000);
-    const { entry } = heart.runner.last.request;
-    heart.runner.last.end();
-    await settle();
-    const reader = await heart.read(streamId);
-
-    expect(entry).toMatchObject({
-      answered: { verdict: { decisions: [{ decision: 'reject' }, { decision: 'reject' }] } },
-    });
-    expect(reader.frames.find((frame) => frame.event === 'action_resolved')?.data).toMatchObject({
-      outcome: 'expired',
-    });
-    expect(reader.frames.at(-1)?.data['status']).toBe('completed');
-  });
-
-  test('never expires where the policy says so', async () => {
-    heart.policy = { ...heart.policy, agent: toolPolicySchema.parse({ onExpiry: 'never' }) };
-    const { action, generationId } = await startPaused(heart);
-    heart.core.start();
-    await stores.clock.advance(10 * 86_400_000);
-
-    expect(action.expiresAt).toBeNull();
-    expect((await stores.jobs.get(generationId))?.status).toBe('paused');
-  }, 60_000);
-});
-
-describe('what else may come to a pause', () => {
-  test('stop: the action is aborted, the calls have results, the answer loses', async () => {
-    const { streamId, generationId, action } = await startPaused(heart);
-    const reader = await heart.read(streamId);
-
-    await heart.api.abort(ALICE, { generationId });
-    await settle();
-
-    expect(reader.types.slice(-4)).toEqual([
-      'action_resolved',
-      'tool_result',
-      'tool_result',
-      'done',
-    ]);
-    expect(reader.frames.at(-4)?.data['outcome']).toBe('aborted');
-    await expect(
-      heart.api.resume(AS_ALICE, approveAll(generationId, action.actionId)),
-    ).rejects.toMatchObject({
-      code: 'ACTION_ALREADY_RESOLVED',
-      details: { outcome: 'aborted' },
-    });
-  });
-
-  test('a new turn is told what is pending, or takes its place', async () => {
-    const { streamId, conversationId, action } = await startPaused(heart);
-
-    await expect(heart.start({ conversationId })).rejects.toMatchObject({
-      code: 'CONVERSATION_BUSY',
-      details: { status: 'paused', pendingAction: { actionId: action.actionId } },
-    });
-
-    await heart.start({ conversationId, onBusy: 'interrupt', text: 'never mind' });
-    const reader = await heart.read(streamId);
-
-    expect(reader.frames.find((frame) => frame.event === 'action_resolved')?.data['outcome']).toBe(
-      'superseded',
-    );
-    const parts = heart.runner.last.request.history.at(1)?.content;
-    expect(parts).toMatchObject([
-      {},
-      { type: 'tool_call', status: 'error' },
-      { type: 'tool_call', status: 'error' },
-    ]);
-  });
-
-  test('a second pause has another action, and one message holds it all', async () => {
-    const first = await startPaused(heart);
-    await heart.api.resume(AS_ALICE, approveAll(first.generationId, first.action.actionId));
-    await settle();
-    const again = [{ toolCallId: 'c3', name: 'mail', args: {} }];
-    heart.runner.last.push({
-      type: 'event',
-      body: { type: 'tool_call', part: 3, toolCallId: 'c3', name: 'mail' },
-    });
-    heart.runner.last.push({ type: 'pause', pause: approvalAsked(again) });
-    await settle();
-    const job = await stores.jobs.get(first.generationId);
-
-    expect(job).toMatchObject({
-      status: 'paused',
-      action: { revision: 2, requests: [{ toolCallId: 'c3' }] },
-    });
-    expect((await stores.conversations.lastMessage(first.conversationId))?.content).toHaveLength(4);
-  });
-});
-
-describe('the trail', () => {
-  test('keeps proposed, approved and who apart, and makes the standing rules', async () => {
-    const { generationId, action } = await startPaused(heart);
-    await heart.api.resume(AS_ALICE, {
-      generationId,
-      actionId: action.actionId,
-      decisions: [
-        { toolCallId: 'c1', decision: 'edit', editedArgs: { to: 'z' } },
-        { toolCallId: 'c2', decision: 'approve', scope: 'conversation' },
-      ],
-    });
-    await settle();
-
-    const { audit, status } = await heart.core.approvals.get(AS_ALICE, action.actionId);
-    const { items } = await heart.core.approvals.rules(ALICE, { limit: 10, cursor: undefined });
-    expect(status).toBe('decided');
-    expect(audit.map((entry) => entry.event)).toEqual(['proposed', 'decided', 'rule_created']);
-    expect(audit[1]).toMatchObject({
-      by: 'alice',
-      client: CLIENT,
-      details: { decisions: [{ approvedArgs: { to: 'z' } }, { approvedArgs: { to: 'b' } }] },
-    });
-    expect(items).toMatchObject([{ tool: 'mail', actionId: action.actionId }]);
-    await expect(
-      heart.core.approvals.get({ ...BOB, roles: [] }, action.actionId),
-    ).rejects.toMatchObject({
-      code: 'NOT_FOUND',
-    });
-
-    const ask = { name: 'mail', effects: 'unsafe' as const, args: {} };
-    expect(await heart.runner.last.request.policy(ask)).toEqual({ ruling: 'run' });
-
-    await heart.core.approvals.revokeRule({ ...ALICE, client: CLIENT }, items[0]?.ruleId ?? '');
-
-    expect(await heart.runner.last.request.policy(ask)).toMatchObject({ ruling: 'ask' });
-  });
-
-  test('has one webhook per transition', async () => {
-    const { generationId, action } = await startPaused(heart);
-    await heart.api.resume(AS_ALICE, approveAll(generationId, action.actionId));
-    await settle();
-    heart.runner.last.end();
-    await settle();
-
-    const due = await stores.outbox.due(stores.clock.now(), 100);
-    expect(due.map((item) => item.event)).toEqual([
-      'approval.waiting',
-      'approval.decided',
-      'generation.finished',
-    ]);
-    expect(JSON.stringify(due)).not.toContain('shall');
   });
 });
