@@ -46,7 +46,7 @@ export class Decider {
       const paused = pendingOrThrow(job, request.actionId);
       if (!mayDecide(paused, by))
         throw new AppError('FORBIDDEN', 'Somebody else must decide this.');
-      await this.#refuseExpired(paused);
+      if (!(await this.#refuseExpired(paused))) continue;
       const verdict = this.#check(paused, request);
       await this.#refuseFull(paused);
       const decided = await this.#decide(paused, verdict, by);
@@ -72,15 +72,18 @@ export class Decider {
     return job;
   }
 
-  /** Expiry is driven at once, so that readers have their terminal event when the late answer is refused. */
-  async #refuseExpired(job: PausedJob): Promise<void> {
+  /**
+   * True: there is still time. Expiry is driven at once, so that readers have their terminal event when the late answer
+   * is refused. False: it is over, but by something else that was first.
+   */
+  async #refuseExpired(job: PausedJob): Promise<boolean> {
     const { jobs, finaliser, driver, leaseTtl } = this.#deps;
     const now = await jobs.now();
-    if (!isExpired(job.action, now)) return;
+    if (!isExpired(job.action, now)) return true;
     const command = expireCommand(job, { driver, leaseTtl, now });
     const expired = await carryOut(jobs, job.generationId, command);
-    if (expired.outcome === 'moved' && expired.job.status === 'finalizing')
-      await finaliser.run(expired.job);
+    if (expired.outcome === 'refused') return false;
+    if (expired.job.status === 'finalizing') await finaliser.run(expired.job);
     this.#deps.poke();
     throw new AppError('ACTION_EXPIRED', 'It was not answered in time.', {
       details: { actionId: job.action.actionId, expiresAt: job.action.expiresAt },

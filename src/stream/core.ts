@@ -99,6 +99,7 @@ export class Core implements AsyncDisposable {
       opening,
       titles: this.#titles,
       approvals: lifecycle,
+      haltDriver: (generationId, fence) => this.#queue.haltBefore(generationId, fence),
       finished: (job) => stopper.promoteNext(job.conversationId),
     });
     const titles = this.#titles;

@@ -31,6 +31,8 @@ export interface FinaliserDeps {
   approvals: Pick<ApprovalLifecycle, 'settle' | 'finished'>;
   metrics: StreamMetrics;
   log: Log;
+  /** Stops a driver in this process that was claimed before this fence, and lets go of the log. */
+  haltDriver(generationId: string, fence: number): Promise<void>;
   /** A generation is over: its conversation and a run slot are free. */
   finished(job: Job): Promise<void>;
 }
@@ -90,7 +92,10 @@ export class Finaliser {
       await opening.createLog(job, fence);
       info = await transport.fence(generationId, fence);
     }
-    return info && 'head' in info ? hub.refresh(generationId) : undefined;
+    if (!info || !('head' in info)) return undefined;
+    // No older driver can take the log from now on; one that has it already keeps the view from what is durable.
+    await this.#deps.haltDriver(generationId, fence);
+    return hub.refresh(generationId);
   }
 
   async #close(

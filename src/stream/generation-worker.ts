@@ -80,6 +80,7 @@ export class GenerationWorker {
   readonly #drain = new AbortController();
   readonly #keeper: LeaseKeeper;
   #phase: 'running' | 'finishing' | 'stopped' = 'running';
+  #halting: Promise<void> = Promise.resolve();
   #pen: Pen | undefined;
 
   constructor(job: RunningJob, deps: WorkerDeps) {
@@ -108,8 +109,12 @@ export class GenerationWorker {
   }
 
   /** Stops the run at once. What was said so far is durable when it resolves, and nothing will be added to it. */
-  async halt(): Promise<void> {
-    if (this.#phase !== 'running') return;
+  halt(): Promise<void> {
+    if (this.#phase === 'running') this.#halting = this.#halt();
+    return this.#halting;
+  }
+
+  async #halt(): Promise<void> {
     this.#phase = 'stopped';
     this.#stop.abort(new Halted('stopped'));
     this.#pen?.writer.close();

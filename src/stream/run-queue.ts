@@ -37,6 +37,12 @@ export class RunQueue implements AsyncDisposable {
     return this.#workers.get(generationId);
   }
 
+  /** Stops a run that was claimed here before this fence. */
+  async haltBefore(generationId: string, fence: number): Promise<void> {
+    const worker = this.#workers.get(generationId);
+    if (worker && worker.job.fence < fence) await worker.halt();
+  }
+
   /** Something may be claimable. Never rejects: what fails now is found again by the next scan. */
   poke(): void {
     if (this.#closed) return;
