@@ -3,6 +3,7 @@ import { createAgent } from 'langchain';
 import type { RunRequest } from './agent-runner.ts';
 import { approvalMiddleware } from './approval-middleware.ts';
 import type { AgentDefinition, SubAgentDefinition } from './catalog.ts';
+import type { Checkpoints } from './checkpoints.ts';
 import type { FlowGate } from './flow-gate.ts';
 import { GuardedModel } from './guarded-model.ts';
 import type { ApprovalValue } from './interrupt-value.ts';
@@ -22,6 +23,8 @@ interface Run {
   segment: { gate: FlowGate; stop: AbortController };
   /** What approval steps have been asking since before this segment. */
   asked: ReadonlyMap<string, ApprovalValue>;
+  /** The log and the ledger know a call by its id alone, so the agents of a run share this. */
+  usedToolIds: Set<string>;
 }
 
 function instructionsFor({ instructions }: SubAgentDefinition, timezone: string | null): string {
@@ -29,22 +32,17 @@ function instructionsFor({ instructions }: SubAgentDefinition, timezone: string 
 }
 
 export async function buildAgent(definition: AgentDefinition, run: Run): Promise<BuiltAgent> {
-  return compile(definition, run, { usedToolIds: new Set(), isRoot: true });
-}
-
-interface Family {
-  /** The log and the ledger know a call by its id alone, so agents of one run share this. */
-  usedToolIds: Set<string>;
-  isRoot: boolean;
+  return compile(definition, run, { checkpointer: run.deps.checkpoints.saver });
 }
 
 async function compile(
   definition: SubAgentDefinition,
   run: Run,
-  { usedToolIds, isRoot }: Family,
+  // A sub-agent checkpoints under its parent's thread.
+  own: { checkpointer?: Checkpoints['saver'] } = {},
 ): Promise<BuiltAgent> {
-  const { deps, request, segment, asked } = run;
-  const { policy } = request;
+  const { deps, request, segment, asked, usedToolIds } = run;
+  const { tools } = definition;
   const { model, requiresFinish } = await deps.models.resolve(
     definition.model,
     definition.parameters,
@@ -67,19 +65,18 @@ async function compile(
     ledger: request.ledger,
     signal: segment.stop.signal,
     flow: async () => segment.gate.pass(),
-    compile: async (agent) => (await compile(agent, run, { usedToolIds, isRoot: false })).agent,
+    compile: async (agent) => (await compile(agent, run)).agent,
   };
+  const guard = toolGuard(tools);
+  const approval = approvalMiddleware({ tools, policy: request.policy, asked });
   const agent = createAgent({
     model: guarded,
-    tools: definition.tools.map((tool) => tool.bind(toolRun)),
+    tools: tools.map((tool) => tool.bind(toolRun)),
     // A string would be sent as a list of blocks, which many OpenAI-compatible servers do not take.
     systemPrompt: new SystemMessage(instructionsFor(definition, request.spec.timezone)),
-    middleware: [
-      approvalMiddleware({ tools: definition.tools, policy, asked }),
-      toolGuard(definition.tools),
-    ],
-    // A sub-agent checkpoints under its parent's thread.
-    ...(isRoot ? { checkpointer: deps.checkpoints.saver } : {}),
+    // Without tools there is nothing to approve, and its step costs a checkpoint for each model call.
+    middleware: tools.length > 0 ? [approval, guard] : [guard],
+    ...own,
     name: definition.id,
   });
   return { agent, contextMax: model.profile.maxInputTokens ?? null };

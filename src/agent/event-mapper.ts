@@ -38,6 +38,8 @@ export interface MapperState {
   /** Finished model calls: a sub-graph's messages come again with its parent's update. */
   finished: ReadonlySet<string>;
   agents: AgentNamespaces;
+  /** Calls whose sub-agent is known to have begun: its tool begins anew with every segment. */
+  begun: ReadonlySet<string>;
   /** The graph waits for a person. */
   interrupted: boolean;
 }
@@ -71,6 +73,7 @@ export function mapperState(from: {
     tools,
     finished: new Set(calls.map(({ call }) => call)),
     agents: new Map(),
+    begun: new Set(calls.flatMap(({ path = [] }) => path)),
     interrupted: false,
   };
 }
@@ -255,8 +258,11 @@ function mapMark(state: MapperState, mark: SubAgentMark): Mapped {
   const agents = put(state.agents, mark.namespace, { toolCallId, agentId });
   const place = placeOf(mark.namespace.split('|'), agents);
   if (place.hidden) return { state, events: [] };
+  const again = mark.state === 'started' && state.begun.has(toolCallId);
+  const next = { ...state, agents, begun: new Set(state.begun).add(toolCallId) };
+  if (again) return { state: next, events: [] };
   const body = { type: 'agent', path: place.path, agentId, state: mark.state } as const;
-  return { state: { ...state, agents }, events: [event(body)] };
+  return { state: next, events: [event(body)] };
 }
 
 function mapCustom(state: MapperState, data: unknown, path: string[]): Mapped {

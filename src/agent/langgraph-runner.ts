@@ -24,7 +24,7 @@ import type { Models } from './models.ts';
 import { askedBefore, pendingInterrupts } from './pending-interrupts.ts';
 import type { PendingInterrupt } from './pending-interrupts.ts';
 import { runError } from './run-errors.ts';
-import { standingOf } from './standing.ts';
+import { standingOf, toolCallIds } from './standing.ts';
 import type { ToolDefinition } from './tools.ts';
 import { pauseOf, wayOn } from './way-on.ts';
 import type { WayOn } from './way-on.ts';
@@ -151,7 +151,13 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
       entry.kind === 'start' ? { standing: undefined, pending: [] } : await asked(request);
     const way: WayOn = entry.kind === 'start' ? { go: 'on' } : wayOn(found.pending, entry.answered);
     if (way.go === 'pause') return way.pause;
-    const run = { deps, request, segment, asked: askedBefore(found.pending) };
+    const run = {
+      deps,
+      request,
+      segment,
+      asked: askedBefore(found.pending),
+      usedToolIds: new Set(toolCallIds(found.standing)),
+    };
     const built = await buildAgent(definition, run);
     const state = mapperState({
       nextPart,
@@ -169,6 +175,7 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
     try {
       const opened = await open(request, segment);
       if ('kind' in opened) {
+        request.signal.throwIfAborted();
         yield { type: 'pause', pause: opened };
         return;
       }

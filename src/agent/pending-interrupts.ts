@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Standing } from './agent-runner.ts';
 import { interruptValueSchema } from './interrupt-value.ts';
 import type { ApprovalValue, InterruptValue } from './interrupt-value.ts';
-import { newestOfEachNamespace } from './standing.ts';
+import { newestOfEachNamespace, toolCallIds } from './standing.ts';
 
 /** What a thread asks a person, read from its checkpoints. */
 export interface PendingInterrupt {
@@ -89,9 +89,7 @@ export async function pendingInterrupts(
   of: { thread: string; standing: Standing },
 ): Promise<PendingInterrupt[]> {
   const tuples = await newestOfEachNamespace(saver, of.thread);
-  const order = of.standing.calls.flatMap(({ toolCalls }) =>
-    toolCalls.map(({ toolCallId }) => toolCallId),
-  );
+  const order = toolCallIds(of.standing);
   const place = ({ value }: PendingInterrupt): number => order.indexOf(firstCall(value) ?? '');
   return [...tuples.keys()]
     .flatMap((namespace) => inNamespace(tuples, namespace))

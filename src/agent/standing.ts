@@ -109,3 +109,7 @@ function insertCalls(into: StandingCall[], calls: StandingCall[]): void {
   const at = Math.max(starter, last);
   into.splice(at === -1 ? into.length : at + 1, 0, ...calls);
 }
+
+export function toolCallIds({ calls }: Standing = NOTHING): string[] {
+  return calls.flatMap(({ toolCalls }) => toolCalls.map(({ toolCallId }) => toolCallId));
+}

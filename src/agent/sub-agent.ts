@@ -13,6 +13,17 @@ import type { LangGraphToolConfig, ToolDefinition } from './tools.ts';
 
 const schema = z.object({ task: z.string().min(1).describe('What the agent is to do.') });
 
+function pathAbove({ metadata }: LangGraphToolConfig): string[] {
+  return pathSchema.safeParse(metadata?.[PATH_KEY]).data ?? [];
+}
+
+/** The config of a sub-graph in the step that has `config`. */
+function below(config: LangGraphToolConfig, path: string[]): LangGraphToolConfig {
+  // With this key, even undefined, a sub-graph runs steps again that had finished before an interrupt or a crash.
+  const { checkpoint_id: _id, ...configurable } = config.configurable ?? {};
+  return { ...config, configurable, metadata: { ...config.metadata, [PATH_KEY]: path } };
+}
+
 /**
  * An agent as a tool of another one. What it says carries the path of the calls that lead to it; its result is the
  * last thing it says. It has no effect of its own: its tools have theirs in the ledger.
@@ -35,8 +46,7 @@ export function subAgentTool(tool: {
         schema,
         async func({ task }, _manager, config: LangGraphToolConfig = {}) {
           const toolCallId = config.toolCall?.id ?? '';
-          const above = pathSchema.safeParse(config.metadata?.[PATH_KEY]).data ?? [];
-          const path = [...above, toolCallId];
+          const path = [...pathAbove(config), toolCallId];
           const namespace = String(config.configurable?.['checkpoint_ns'] ?? '');
           const mark = { namespace, toolCallId, agentId: agent.id };
           config.writer?.(new SubAgentMark({ ...mark, state: 'started' }));
@@ -47,8 +57,7 @@ export function subAgentTool(tool: {
             content: task,
             additional_kwargs: { [PATH_KEY]: path },
           });
-          const metadata = { ...config.metadata, [PATH_KEY]: path };
-          const state = await sub.graph.invoke({ messages: [question] }, { ...config, metadata });
+          const state = await sub.graph.invoke({ messages: [question] }, below(config, path));
           config.writer?.(new SubAgentMark({ ...mark, state: 'finished' }));
           const output = truncateOutput(state.messages.at(-1)?.text ?? '');
           return toolMessage({ id: toolCallId, name }, { status: 'ok', output });

@@ -81,6 +81,7 @@ export class PausedRun {
     if (outcome.error === undefined && last?.type === 'pause') {
       this.#interruptId = last.pause.interruptId;
       this.action = actionOf(last.pause, (this.#revision += 1));
+      this.answered = undefined;
     }
     return outcome;
   }
@@ -91,8 +92,7 @@ export class PausedRun {
   }
 
   get requests() {
-    const { asked } = this;
-    return 'requests' in asked ? asked.requests : [];
+    return this.action && 'requests' in this.action ? this.action.requests : [];
   }
 
   say(...said: Say[]): Promise<Outcome> {
@@ -100,8 +100,13 @@ export class PausedRun {
   }
 
   answer(verdict: Verdict): Promise<Outcome> {
-    this.answered = { interruptId: this.#interruptId, action: this.asked, verdict };
+    this.note(verdict);
     return this.goOn();
+  }
+
+  /** Takes the answer; it is given with the next claim. */
+  note(verdict: Verdict): void {
+    this.answered = { interruptId: this.#interruptId, action: this.asked, verdict };
   }
 
   /** Adopts under the next fence and continues with the newest answer, if there is one. */
@@ -113,9 +118,10 @@ export class PausedRun {
   async adopt() {
     const fence = this.request.fence + 1;
     const standing = await this.bench.runner.adopt({ ...this.request, fence });
-    if (!standing.resumable) throw new Error('no checkpoint');
     const { answered } = this;
-    const entry = { kind: 'continue' as const, ...(answered ? { answered } : {}) };
+    const entry: RunRequest['entry'] = standing.resumable
+      ? { kind: 'continue', ...(answered ? { answered } : {}) }
+      : { kind: 'start' };
     this.request = { ...this.request, fence, entry, nextPart: this.request.nextPart + 20 };
     return standing;
   }

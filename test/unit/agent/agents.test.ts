@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AIMessageChunk } from '@langchain/core/messages';
 import { createAgentCatalog, fingerprintOf, plainAgent } from '../../../src/agent/catalog.ts';
+import { subAgentTool } from '../../../src/agent/sub-agent.ts';
 import { OPEN_POLICY } from '../../../src/hitl/tool-policy.ts';
 import { demoAgent } from '../../../src/agent/demo-agent.ts';
 import { DemoModel } from '../../../src/agent/demo-model.ts';
@@ -39,6 +40,29 @@ describe('catalog', () => {
     );
     expect(fingerprintOf({ ...agent, instructions: 'other' })).not.toBe(fingerprintOf(agent));
     expect(fingerprintOf({ ...agent, tools: agent.tools.slice(1) })).not.toBe(fingerprintOf(agent));
+  });
+
+  test('freezes both policies, and knows the fingerprint of an agent as it is now', () => {
+    const policy = { ...OPEN_POLICY, deny: ['rm'] };
+    const catalog = createAgentCatalog({ agents, defaultAgent: 'demo', policy });
+    const spec = catalog.freeze({ ...request, agentId: undefined });
+
+    expect(spec?.policy.service).toEqual(policy);
+    expect(spec?.policy.agent.ask).toEqual(['send_email', 'delete_file']);
+    expect(catalog.fingerprint('demo')).toBe(spec?.fingerprint);
+    expect(catalog.fingerprint('nobody')).toBeUndefined();
+  });
+
+  test('the fingerprint changes with the policy, and with a tool of a sub-agent', () => {
+    const [agent = plainAgent('demo')] = agents;
+    const stricter = { ...agent, toolApproval: OPEN_POLICY };
+    const boss = (inner: typeof agent) => ({
+      ...agent,
+      tools: [subAgentTool({ name: 'inner', description: 'x', agent: inner })],
+    });
+
+    expect(fingerprintOf(stricter)).not.toBe(fingerprintOf(agent));
+    expect(fingerprintOf(boss({ ...agent, tools: [] }))).not.toBe(fingerprintOf(boss(agent)));
   });
 
   test('refuses two agents of one name, and a default that does not exist', () => {
