@@ -1,6 +1,7 @@
 import express from 'express';
 import type { Express, RequestHandler } from 'express';
 import helmet from 'helmet';
+import { createApprovalController } from './controllers/approvals.ts';
 import { createChatController } from './controllers/chat.ts';
 import { createConversationController } from './controllers/conversations.ts';
 import { createOpsController } from './controllers/ops.ts';
@@ -17,6 +18,7 @@ import { requestFacts } from './http/request-facts.ts';
 import { requestLog } from './http/request-log.ts';
 import { mountRoutes } from './http/route.ts';
 import type { Route } from './http/route.ts';
+import { approvalRoutes } from './routes/approvals.ts';
 import { authRoutes } from './routes/auth.ts';
 import { chatRoutes } from './routes/chat.ts';
 import { conversationRoutes } from './routes/conversations.ts';
@@ -32,6 +34,7 @@ export function createRoutes(ctx: AppContext, authenticator: Authenticator): Rou
       streams: createStreamController(ctx),
       limits: ctx.config.limits,
     }),
+    ...approvalRoutes(createApprovalController(ctx)),
     ...conversationRoutes(createConversationController(ctx)),
     ...authRoutes(createSessionController({ clock: ctx.clock, authenticator })),
     ...opsRoutes(

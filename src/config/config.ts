@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { ToolPolicy } from '../hitl/tool-policy.ts';
 import { contradictions } from './contradictions.ts';
 import { readEnv, variables } from './env.ts';
 import type { Env, Fault, RawEnv } from './env.ts';
@@ -44,6 +45,8 @@ export interface Config {
   lease: { ttlMs: number; scanMs: number };
   drainGraceMs: number;
   approvals: { ttlMs: number; warnBeforeMs: number };
+  /** What the service says of tool calls; agents can only tighten it. */
+  toolPolicy: ToolPolicy;
   /** Null: none are sent. */
   webhooks: { url: string; secret: string } | null;
   demoLedger: string | null;
@@ -129,6 +132,7 @@ function toConfig(env: Env): Config {
       ttlMs: env.APPROVAL_TTL,
       warnBeforeMs: env.APPROVAL_WARN_BEFORE ?? Math.min(HOUR, Math.floor(env.APPROVAL_TTL / 4)),
     },
+    toolPolicy: env.TOOL_POLICY,
     webhooks: webhooksOf(env),
     demoLedger: env.DEMO_LEDGER,
   };

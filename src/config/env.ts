@@ -1,3 +1,4 @@
+import { toolPolicyText } from './tool-policy.ts';
 import { z } from 'zod';
 import {
   anyText,
@@ -190,6 +191,10 @@ export const envSchema = z.object({
     'Period of the search for work that was left behind.',
   ),
   DRAIN_GRACE: given(duration('0ms', '1h'), '30s', 'Time that SIGTERM leaves to running answers.'),
+  TOOL_POLICY: toolPolicyText.register(docs, {
+    about: 'Policy for the tools of all agents, as JSON (docs/APPROVALS.md section 3).',
+    fallback: 'agents decide',
+  }),
   DEMO_LEDGER: optional(anyText, 'File in which the demo tools record each real execution.'),
 });
 

@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import { AppError } from '../errors.ts';
 import { readBody } from '../http/body.ts';
+import { personOf } from '../http/person.ts';
 import type { AppContext } from '../http/context.ts';
 import type { UserCall } from '../http/route.ts';
 import { abortSchema, chatSchema, ID_PATTERN, resumeSchema } from '../http/schemas.ts';
@@ -99,10 +100,12 @@ export function createChatController(ctx: Context) {
       res.status(202).json(started);
     },
 
-    resume: async ({ req, res, owner }: UserCall): Promise<void> => {
+    resume: async (call: UserCall): Promise<void> => {
       refuseWhileDraining();
+      const { req, res } = call;
       const request = await readBody(req, { schema: resumeSchema, limits });
-      const { repeated, ...resumed } = await generations.resume(owner, request);
+      const { repeated, ...resumed } = await generations.resume(personOf(call), request);
+      res.setHeader('X-Generation-Id', resumed.generationId);
       res.setHeader('Location', streamUrl(resumed.streamId));
       res.status(repeated ? 200 : 202).json(resumed);
     },

@@ -2,11 +2,11 @@ import type { Request } from 'express';
 import { notFound } from '../errors.ts';
 import { readBody } from '../http/body.ts';
 import type { AppContext } from '../http/context.ts';
+import { pageOf } from '../http/page.ts';
 import { pathParam } from '../http/route.ts';
 import type { UserCall } from '../http/route.ts';
-import { ID_PATTERN, pageQuerySchema, titleSchema } from '../http/schemas.ts';
-import { validate } from '../http/validate.ts';
-import type { ConversationRecord, PageRequest } from '../stream/conversation-store.ts';
+import { ID_PATTERN, titleSchema } from '../http/schemas.ts';
+import type { ConversationRecord } from '../stream/conversation-store.ts';
 import type { Owner } from '../stream/job.ts';
 import type { Conversation } from '../stream/message.ts';
 
@@ -15,11 +15,6 @@ type Context = Pick<AppContext, 'config' | 'conversations' | 'generations' | 'cl
 function publicView(record: ConversationRecord): Conversation {
   const { conversationId, title, temporary, createdAt, updatedAt } = record;
   return { conversationId, title, temporary, createdAt, updatedAt };
-}
-
-function pageOf(req: Request): PageRequest {
-  const { limit, cursor } = validate(pageQuerySchema, req.query);
-  return { limit, cursor: cursor === '' ? undefined : cursor };
 }
 
 /** Conversations and their messages. */

@@ -21,19 +21,22 @@ export interface ApprovalRecord {
   action: PendingAction;
 }
 
+export const AUDIT_EVENTS = [
+  'proposed',
+  'decided',
+  'expired',
+  'aborted',
+  'superseded',
+  'executed',
+  'rule_created',
+  'rule_revoked',
+] as const;
+
 /** One line of an audit trail: append-only, never changed. */
 export interface AuditEntry {
   /** ISO time. */
   at: string;
-  event:
-    | 'proposed'
-    | 'decided'
-    | 'expired'
-    | 'aborted'
-    | 'superseded'
-    | 'executed'
-    | 'rule_created'
-    | 'rule_revoked';
+  event: (typeof AUDIT_EVENTS)[number];
   /** User id; null: nobody, e.g. time. */
   by: string | null;
   client: Client | null;

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
+import type { Approvals } from '../hitl/approvals.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { ConversationStore } from '../stream/conversation-store.ts';
@@ -12,6 +13,7 @@ export interface AppContext {
   config: Pick<Config, 'server' | 'auth' | 'allowedOrigins' | 'limits'>;
   generations: Generations;
   conversations: ConversationStore;
+  approvals: Approvals;
   clock: Clock;
   ids: Ids;
   logger: Logger;

@@ -6,7 +6,15 @@ import {
   messageSchema,
 } from '../stream/message.ts';
 import { generationStatusSchema, streamStateSchema } from '../stream/events.ts';
-import { answersSchema, decisionSchema, pendingActionSchema } from '../stream/pending-action.ts';
+import { AUDIT_EVENTS } from '../hitl/approval-store.ts';
+import { standingRuleSchema } from '../hitl/standing-rules.ts';
+import {
+  ACTION_OUTCOMES,
+  answersSchema,
+  clientSchema,
+  decisionSchema,
+  pendingActionSchema,
+} from '../stream/pending-action.ts';
 import type { Answers, Decision, Verdict } from '../stream/pending-action.ts';
 import type { ResumeRequest, Target } from '../stream/generations.ts';
 
@@ -109,13 +117,18 @@ function oneVerdict(body: Said, ctx: z.RefinementCtx): Verdict | { answer: strin
   return z.NEVER;
 }
 
+const words = z.string().max(10_000);
+const givenDecisionSchema = decisionSchema
+  .extend({ responseText: words.optional(), reason: words.optional() })
+  .strict();
+
 export const resumeSchema = z
   .strictObject({
     ...target,
     actionId: id,
-    decisions: z.array(decisionSchema.strict()).max(1_000).exactOptional(),
+    decisions: z.array(givenDecisionSchema).min(1).max(100).exactOptional(),
     answers: answersSchema.exactOptional(),
-    answer: z.string().meta({ description: 'Where there is one question.' }).exactOptional(),
+    answer: words.meta({ description: 'Where there is one question.' }).exactOptional(),
   })
   .transform((body, ctx): ResumeRequest => ({
     ...oneTarget(body, ctx),
@@ -209,6 +222,22 @@ export const errorSchema = z.object({
   }),
 });
 
+const auditEntrySchema = z.object({
+  at: z.string(),
+  event: z.enum(AUDIT_EVENTS),
+  by: z.string().nullable(),
+  client: clientSchema.nullable(),
+  details: jsonObjectSchema,
+});
+
+export const approvalSchema = z.object({
+  action: pendingActionSchema,
+  status: z.enum(['pending', ...ACTION_OUTCOMES]),
+  audit: z.array(auditEntrySchema),
+});
+export const approvalPageSchema = z.object({ items: z.array(pendingActionSchema), nextCursor });
+export const rulePageSchema = z.object({ items: z.array(standingRuleSchema), nextCursor });
+
 /** Names of what is used in several places of the OpenAPI document. */
 export const NAMED_SCHEMAS = {
   Json: jsonSchema,
@@ -225,5 +254,8 @@ export const NAMED_SCHEMAS = {
   ActiveGenerations: activeSchema,
   ConversationPage: conversationPageSchema,
   MessagePage: messagePageSchema,
+  Approval: approvalSchema,
+  ApprovalPage: approvalPageSchema,
+  RulePage: rulePageSchema,
   Session: sessionSchema,
 } as const;

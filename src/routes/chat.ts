@@ -87,11 +87,20 @@ export function chatRoutes({ chat, streams, limits }: Deps): Route[] {
         summary: 'Answer a pending action',
         body: resumeSchema,
         answers: {
-          200: { about: 'The same verdict had been accepted before.', body: resumedSchema },
-          202: { about: 'Accepted; the same stream goes on.', body: resumedSchema },
+          200: {
+            about: 'The same verdict had been accepted before.',
+            body: resumedSchema,
+            headers: ['Location', 'X-Generation-Id'],
+          },
+          202: {
+            about: 'Accepted; the same stream goes on.',
+            body: resumedSchema,
+            headers: ['Location', 'X-Generation-Id'],
+          },
         },
         errors: [
           'NOT_FOUND',
+          'FORBIDDEN',
           'UNDECIDED',
           'UNKNOWN_TOOL_CALL',
           'DUPLICATE_DECISION',

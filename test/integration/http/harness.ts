@@ -1,3 +1,4 @@
+import { FakeApprovals } from '../../support/fake-approvals.ts';
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
@@ -22,6 +23,7 @@ export interface HttpApp {
   clock: FakeClock;
   openStreams: OpenStreams;
   /** Lines of the log, parsed. */
+  approvals: FakeApprovals;
   log: Record<string, unknown>[];
   state: { draining: boolean; readiness: () => Promise<void> };
   close(): Promise<void>;
@@ -33,6 +35,7 @@ export async function startHttpApp(env: RawEnv = {}): Promise<HttpApp> {
   const clock = new FakeClock();
   const generations = new FakeGenerations();
   const conversations = new FakeConversations();
+  const approvals = new FakeApprovals();
   const log: Record<string, unknown>[] = [];
   const state = { draining: false, readiness: (): Promise<void> => Promise.resolve() };
   const openStreams = new OpenStreams({
@@ -44,6 +47,7 @@ export async function startHttpApp(env: RawEnv = {}): Promise<HttpApp> {
     config,
     generations,
     conversations,
+    approvals,
     clock,
     ids: createIds(() => clock.now()),
     logger: pino({ level: 'debug' }, { write: (line) => void log.push(JSON.parse(line)) }),
@@ -62,6 +66,7 @@ export async function startHttpApp(env: RawEnv = {}): Promise<HttpApp> {
     port,
     generations,
     conversations,
+    approvals,
     clock,
     openStreams,
     log,

@@ -1,3 +1,4 @@
+import { OPEN_POLICY } from '../../../src/hitl/tool-policy.ts';
 import { describe, expect, test } from '@jest/globals';
 import { ConfigError, loadConfig } from '../../../src/config/config.ts';
 import { variables } from '../../../src/config/env.ts';
@@ -46,6 +47,7 @@ describe('a configuration without anything set', () => {
       },
       lease: { ttlMs: 20_000, scanMs: 5_000 },
       drainGraceMs: 30_000,
+      toolPolicy: OPEN_POLICY,
       approvals: { ttlMs: 86_400_000, warnBeforeMs: 3_600_000 },
       webhooks: null,
       demoLedger: null,
@@ -129,6 +131,9 @@ describe('values', () => {
 });
 
 const FAULTS: [string, RawEnv, string][] = [
+  ['a policy that is no JSON', { TOOL_POLICY: '{' }, 'TOOL_POLICY: is no policy in JSON'],
+  ['a policy with a wrong list', { TOOL_POLICY: '{"deny":"x"}' }, 'deny: Invalid input'],
+  ['a policy with an unknown key', { TOOL_POLICY: '{"denied":[]}' }, 'denied'],
   ['a port that is no number', { PORT: 'http' }, 'PORT: "http" is not accepted'],
   ['a port out of range', { PORT: '65536' }, 'accepted: an integer from 0 to 65535'],
   ['a negative number', { MAX_CONCURRENT_RUNS: '-1' }, 'MAX_CONCURRENT_RUNS: "-1"'],

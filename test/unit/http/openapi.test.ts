@@ -12,6 +12,7 @@ import type { Route } from '../../../src/http/route.ts';
 import { createIds } from '../../../src/lib/ids.ts';
 import { jsonObjectSchema } from '../../../src/stream/message.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeApprovals } from '../../support/fake-approvals.ts';
 import { FakeConversations, FakeGenerations } from '../../support/fake-generations.ts';
 
 function routes(): Route[] {
@@ -22,6 +23,7 @@ function routes(): Route[] {
     clock,
     generations: new FakeGenerations(),
     conversations: new FakeConversations(),
+    approvals: new FakeApprovals(),
     ids: createIds(() => 0),
     logger: pino({ level: 'silent' }),
     metrics: createMetrics({ ofProcess: false }),
@@ -47,6 +49,10 @@ describe('the OpenAPI document', () => {
 
     expect(all.toSorted()).toEqual(
       [
+        'get /api/approvals',
+        'get /api/approvals/:actionId',
+        'get /api/approval-rules',
+        'delete /api/approval-rules/:ruleId',
         'post /api/chat',
         'get /api/chat/stream/:streamId',
         'post /api/chat/resume',

@@ -1,0 +1,26 @@
+import { z } from 'zod';
+import { OPEN_POLICY, toolPolicySchema, type ToolPolicy } from '../hitl/tool-policy.ts';
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Not JSON: the schema below says so.
+    return undefined;
+  }
+}
+
+/** The service's policy as JSON; every fault is told with its place in it. */
+export const toolPolicyText = z
+  .string()
+  .optional()
+  .transform((text, ctx): ToolPolicy => {
+    if (text === undefined) return OPEN_POLICY;
+    const read = toolPolicySchema.safeParse(parse(text));
+    if (read.success) return read.data;
+    for (const { path, message } of read.error.issues) {
+      const place = path.length > 0 ? `${path.join('.')}: ` : '';
+      ctx.addIssue({ code: 'custom', message: `is no policy in JSON: ${place}${message}` });
+    }
+    return z.NEVER;
+  });

@@ -1,0 +1,20 @@
+import type { Request } from 'express';
+import type { Decider } from '../stream/generations.ts';
+import type { Client } from '../stream/pending-action.ts';
+import type { UserCall } from './route.ts';
+
+/** Longest user agent that an audit trail keeps. */
+const MAX_USER_AGENT = 200;
+
+/** Whence a request came, for the audit trail: the peer, or what one trusted proxy says of it. */
+function clientOf(req: Request): Client {
+  return {
+    address: req.ip ?? '',
+    userAgent: (req.get('user-agent') ?? '').slice(0, MAX_USER_AGENT),
+  };
+}
+
+/** Who answers, with which roles, from where. */
+export function personOf({ req, owner, identity }: UserCall): Decider {
+  return { ...owner, roles: identity.roles, client: clientOf(req) };
+}
