@@ -89,8 +89,7 @@ export class WebhookDispatcher implements AsyncDisposable {
   async #beginDue(): Promise<void> {
     const { outbox, now } = this.#deps;
     // Those under way are due as well.
-    const due = await outbox.due(await now(), MAX_IN_FLIGHT + this.#underWay.size);
-    if (this.#stop.signal.aborted) return;
+    const due = await outbox.due(await now(), MAX_IN_FLIGHT);
     const fresh = due.filter(({ id }) => !this.#underWay.has(id));
     for (const item of fresh.slice(0, MAX_IN_FLIGHT - this.#underWay.size)) this.#begin(item);
   }
