@@ -9,6 +9,7 @@ import type { Job, PausedJob, RunningJob } from '../stream/job.ts';
 import type { JobStore } from '../stream/job-store.ts';
 import { appendAt } from '../stream/log-append.ts';
 import type { LogHub } from '../stream/log-hub.ts';
+import type { MessageFold } from '../stream/fold.ts';
 import type { PendingAction, Resolution } from '../stream/pending-action.ts';
 import {
   actionFacts,
@@ -72,12 +73,13 @@ export class ApprovalLifecycle {
 
   /** Tells everybody that it expires soon. */
   async warn(job: PausedJob): Promise<void> {
-    const { action } = job;
+    const { action, generationId } = job;
     const { actionId, expiresAt } = action;
-    const warned = await carryOut(this.#deps.jobs, job.generationId, { type: 'warned', actionId });
-    if (warned.outcome !== 'moved' || expiresAt === null) return;
-    await this.#webhook('approval.expiring', job, { key: actionId, facts: actionFacts(action) });
-    await this.#tell(job, { type: 'action_expiring', actionId, expiresAt });
+    if (expiresAt !== null) {
+      await this.#webhook('approval.expiring', job, { key: actionId, facts: actionFacts(action) });
+      await this.#tell(job, { type: 'action_expiring', actionId, expiresAt });
+    }
+    await carryOut(this.#deps.jobs, generationId, { type: 'warned', actionId });
   }
 
   /** Writes down how each action ended: trail, rules, webhooks. The event is its caller's, who holds the log. */
@@ -170,11 +172,9 @@ export class ApprovalLifecycle {
   }
 }
 
-function isTold(
-  fold: { knowsAction(id: string): boolean; pendingAction: PendingAction | undefined },
-  body: EventBody,
-): boolean {
+function isTold(fold: MessageFold, body: EventBody): boolean {
   if (body.type === 'pending_action') return fold.knowsAction(body.action.actionId);
+  if (body.type === 'action_expiring') return fold.knowsWarning(body.actionId);
   if (body.type === 'action_resolved') return fold.pendingAction?.actionId !== body.actionId;
   return false;
 }

@@ -24,6 +24,7 @@ export class MessageFold {
   #tools = new Map<string, number>();
   #pendingAction: PendingAction | undefined;
   readonly #actions = new Set<string>();
+  readonly #warnings = new Set<string>();
   #usage: Usage | undefined;
   #title: string | undefined;
 
@@ -42,6 +43,11 @@ export class MessageFold {
   /** Has this action been announced? */
   knowsAction(actionId: string): boolean {
     return this.#actions.has(actionId);
+  }
+
+  /** Was it told that this action expires soon? */
+  knowsWarning(actionId: string): boolean {
+    return this.#warnings.has(actionId);
   }
 
   /** Index of the next content part. */
@@ -110,8 +116,10 @@ export class MessageFold {
         return this.#segment(body, seq);
       case 'done':
         return this.#done(body);
-      case 'tool_args_delta':
       case 'action_expiring':
+        this.#warnings.add(body.actionId);
+        return;
+      case 'tool_args_delta':
       case 'agent':
       case 'custom':
         return;
