@@ -119,7 +119,7 @@ export class GenerationWorker {
     this.#stop.abort(new Halted('stopped'));
     this.#pen?.writer.close();
     await this.#pen?.writer.flush().catch(() => undefined);
-    await this.#deps.hub.release(this.job.generationId);
+    await this.#deps.hub.release(this.job.generationId).catch(() => undefined);
   }
 
   /** Asks the run to stop at its next step boundary, to be continued by another process. */
@@ -145,6 +145,8 @@ export class GenerationWorker {
       this.#keeper[Symbol.dispose]();
       this.#stop.abort(new Halted('over'));
       this.#pen?.writer.close();
+      // What readers saw of a run that is stopped is still being stored: to let go before would withdraw it.
+      await this.#halting;
       await this.#deps.hub.release(generationId).catch(() => undefined);
     }
   }

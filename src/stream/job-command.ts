@@ -11,6 +11,20 @@ export type CommandResult =
 /** Somebody else's write makes ours try again; this many in a row is a defect. */
 const MAX_TRIES = 1_000;
 
+/** One try: `stale` where somebody else wrote since `job` was read. */
+export async function carryOutOnce(
+  jobs: Pick<JobStore, 'compareAndSet'>,
+  job: Job,
+  command: Command,
+): Promise<CommandResult | { outcome: 'stale'; current: Job | undefined }> {
+  const next = transition(job, command);
+  if (next.outcome === 'refused') return { ...next, job };
+  const written = await jobs.compareAndSet(next.job, job.version);
+  if (written.outcome === 'stored') return next;
+  if (written.outcome === 'lane_taken') return { outcome: 'refused', reason: 'waiting', job };
+  return written;
+}
+
 /** Carries a command out on the record that is really there: read, transition, compare-and-set, again if it was stale. */
 export async function carryOut(
   jobs: Pick<JobStore, 'get' | 'compareAndSet'>,
@@ -20,11 +34,8 @@ export async function carryOut(
   let job = await jobs.get(generationId);
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
     if (!job) return { outcome: 'refused', reason: 'gone', job: undefined };
-    const next = transition(job, command);
-    if (next.outcome === 'refused') return { ...next, job };
-    const written = await jobs.compareAndSet(next.job, job.version);
-    if (written.outcome === 'stored') return next;
-    if (written.outcome === 'lane_taken') return { outcome: 'refused', reason: 'waiting', job };
+    const written = await carryOutOnce(jobs, job, command);
+    if (written.outcome !== 'stale') return written;
     job = written.current;
   }
   throw new Error(`generation ${generationId}: ${MAX_TRIES} stale writes in a row`);

@@ -16,6 +16,8 @@ export interface RunQueueDeps extends WorkerDeps {
 export class RunQueue implements AsyncDisposable {
   readonly #deps: RunQueueDeps;
   readonly #workers = new Map<string, GenerationWorker>();
+  /** Claims under way. */
+  readonly #claims = new Map<string, Promise<boolean>>();
   #closed = false;
   #filling: Promise<void> | undefined;
   #again = false;
@@ -35,6 +37,12 @@ export class RunQueue implements AsyncDisposable {
   /** The worker that drives the generation here; undefined: none. */
   worker(generationId: string): GenerationWorker | undefined {
     return this.#workers.get(generationId);
+  }
+
+  /** Stops the run that is driven here, or just being claimed. */
+  async halt(generationId: string): Promise<void> {
+    await this.#claims.get(generationId)?.catch(() => false);
+    await this.#workers.get(generationId)?.halt();
   }
 
   /** Stops a run that was claimed here before this fence. */
@@ -64,7 +72,11 @@ export class RunQueue implements AsyncDisposable {
     while (this.free > 0) {
       const queued = await this.#deps.jobs.claimable(this.free);
       let claimed = 0;
-      for (const job of queued) if (await this.#claim(job)) claimed += 1;
+      for (const job of queued) {
+        const claim = this.#claim(job).finally(() => this.#claims.delete(job.generationId));
+        this.#claims.set(job.generationId, claim);
+        if (await claim) claimed += 1;
+      }
       if (claimed === 0) return;
     }
   }

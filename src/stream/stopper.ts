@@ -1,5 +1,5 @@
 import type { Finaliser } from './finaliser.ts';
-import { carryOut } from './job-command.ts';
+import { carryOut, carryOutOnce, type CommandResult } from './job-command.ts';
 import { isLive, type Job } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import type { RunQueue } from './run-queue.ts';
@@ -7,7 +7,7 @@ import type { RunQueue } from './run-queue.ts';
 export interface StopperDeps {
   jobs: JobStore;
   finaliser: Finaliser;
-  queue: Pick<RunQueue, 'worker' | 'poke'>;
+  queue: Pick<RunQueue, 'worker' | 'halt' | 'poke'>;
   driver: string;
   leaseTtl: number;
 }
@@ -28,16 +28,30 @@ export class Stopper {
     generationId: string,
     why: { type: 'abort' | 'supersede'; by: string | null },
   ): Promise<{ moved: boolean; job: Job | undefined }> {
-    const { jobs, finaliser, queue, driver, leaseTtl } = this.#deps;
-    await queue.worker(generationId)?.halt();
-    const actor = { driver, leaseTtl, now: await jobs.now() };
-    const stopped = await carryOut(jobs, generationId, { ...why, actor });
+    const { jobs, finaliser } = this.#deps;
+    const stopped = await this.#fence(generationId, why);
     if (stopped.outcome === 'refused') {
       await this.#ending(stopped.job);
       return { moved: false, job: stopped.job && ((await jobs.get(generationId)) ?? stopped.job) };
     }
     if (stopped.job.status === 'finalizing') await finaliser.run(stopped.job);
     return { moved: true, job: (await jobs.get(generationId)) ?? stopped.job };
+  }
+
+  /** Whenever somebody else wrote in between it may have been a claim of this process, whose driver must stop first. */
+  async #fence(
+    generationId: string,
+    why: { type: 'abort' | 'supersede'; by: string | null },
+  ): Promise<CommandResult> {
+    const { jobs, queue, driver, leaseTtl } = this.#deps;
+    for (;;) {
+      const job = await jobs.get(generationId);
+      if (!job) return { outcome: 'refused', reason: 'gone', job };
+      await queue.halt(generationId);
+      const actor = { driver, leaseTtl, now: await jobs.now() };
+      const stopped = await carryOutOnce(jobs, job, { ...why, actor });
+      if (stopped.outcome !== 'stale') return stopped;
+    }
   }
 
   /** Somebody was first: in this process the end is near, and waited for. */
