@@ -149,8 +149,15 @@ export class Heart {
 export function aSpec(over: Partial<RunSpec> = {}): RunSpec {
   const policy = { service: OPEN_POLICY, agent: OPEN_POLICY };
   return {
-    ...{ agentId: 'demo', model: 'demo', fingerprint: 'f', parameters: {}, maxSteps: 10, policy },
-    ...{ timezone: null, files: [], metadata: {} },
+    agentId: 'demo',
+    model: 'demo',
+    fingerprint: 'f',
+    parameters: {},
+    maxSteps: 10,
+    policy,
+    timezone: null,
+    files: [],
+    metadata: {},
     ...over,
   };
 }
