@@ -88,8 +88,8 @@ const RULES: Rule[] = [
   },
   {
     names: ['OPENAI_API_KEY', 'MODEL', 'TITLE_MODEL'],
-    broken: (env) => usesOpenAi(env) && env.OPENAI_API_KEY === null,
-    text: 'is needed by an openai: model (any text does where the server at OPENAI_BASE_URL asks for none)',
+    broken: (env) => usesOpenAi(env) && env.OPENAI_API_KEY === null && env.OPENAI_BASE_URL === null,
+    text: 'is needed by an openai: model, unless OPENAI_BASE_URL names a server that asks for none',
   },
   {
     names: ['ANTHROPIC_API_KEY', 'MODEL', 'TITLE_MODEL'],

@@ -22,7 +22,7 @@ import type { Setting } from './model/world.ts';
  * Checked in every world: model/invariants.ts. Where nothing is left to do: nothing stuck or leaked. And from every
  * world the end of all generations can be reached by replicas and clocks alone, without people and new faults.
  *
- * `npm run model` explores the widest setting until it has seen MODEL_STATES worlds; here it is cut off early.
+ * `npm run model` explores the wide settings until it has seen MODEL_STATES worlds of each; here they are cut off early.
  */
 
 const CALM: Setting = {
@@ -43,9 +43,8 @@ const CALM: Setting = {
 const SETTINGS: Record<string, Partial<Setting>> = {
   'nothing goes wrong': {},
   'actions are announced once more': { crashes: 1, yes: 1, warns: true },
-  'replicas die, two people answer': { crashes: 2, yes: 2, no: 1 },
-  'a replica dies and one stalls, two people answer': { crashes: 1, stalls: 1, yes: 1, no: 1 },
-  'a replica dies, stalls, hands over': { crashes: 1, stalls: 1, drains: 1, yes: 1 },
+  'a replica dies, two people answer': { crashes: 1, yes: 1, no: 1 },
+  'a replica hands over and one stalls': { stalls: 1, drains: 1, yes: 1 },
   'no attempts left': { crashes: 1, stalls: 1, yes: 1, maxAttempts: 0 },
   'an abort meets a stalled owner and an answer': { stalls: 1, yes: 1, aborts: 1 },
   'an abort and a second turn meet a crash': { crashes: 1, aborts: 1, turns: 1 },
@@ -53,17 +52,14 @@ const SETTINGS: Record<string, Partial<Setting>> = {
   'expiry rejects': { crashes: 1, stalls: 1, yes: 1, expiry: 'reject' },
   'the tool may run again': { crashes: 1, stalls: 1, yes: 1, effects: 'idempotent' },
 };
-const WIDEST: Setting = {
-  ...CALM,
-  crashes: 2,
-  stalls: 1,
-  drains: 1,
-  yes: 2,
-  no: 1,
-  aborts: 1,
-  turns: 1,
+/** Too wide for every run. */
+const WIDE: Record<string, Partial<Setting>> = {
+  'replicas die, two people answer': { crashes: 2, yes: 2, no: 1 },
+  'a replica dies and one stalls, two people answer': { crashes: 1, stalls: 1, yes: 1, no: 1 },
+  'a replica dies, stalls, hands over': { crashes: 1, stalls: 1, drains: 1, yes: 1 },
+  'all of it together': { crashes: 2, stalls: 1, drains: 1, yes: 2, no: 1, aborts: 1, turns: 1 },
 };
-const MAX_STATES = Number(process.env.MODEL_STATES ?? 100_000);
+const MAX_STATES = Number(process.env.MODEL_STATES ?? 25_000);
 
 const long = 4 * 3_600_000;
 
@@ -103,10 +99,10 @@ describe('the state table', () => {
     ]);
   });
 
-  test(
-    'keeps its promises when all of it happens together, as far as we look',
-    () => {
-      const seen = explore(ALL, WIDEST, MAX_STATES);
+  test.each(Object.entries(WIDE))(
+    'keeps its promises as far as we look: %s',
+    (_name, change) => {
+      const seen = explore(ALL, { ...CALM, ...change }, MAX_STATES);
       if (process.env.MODEL_STATES !== undefined) report(seen);
 
       expect(seen.finding).toBeUndefined();
