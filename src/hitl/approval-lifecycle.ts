@@ -92,7 +92,8 @@ export class ApprovalLifecycle {
     const { actionId, outcome, decidedBy, decidedAt } = resolution;
     const known = await approvals.get(actionId);
     if (known && known.status !== 'pending') return;
-    const action = known?.action;
+    // It may be decided before it is opened: whoever asks the record knows of it at once.
+    const action = known?.action ?? answeredAction(job, actionId);
     const entry = resolvedEntry(job, resolution, action);
     await approvals.addAudit(actionId, `${actionId}:resolved`, entry);
     if (action) await this.#makeRules(job, resolution, action);
@@ -170,6 +171,11 @@ export class ApprovalLifecycle {
     await this.#deps.outbox.put(webhookItem(event, job, { key, now, facts }));
     this.#deps.outboxChanged();
   }
+}
+
+function answeredAction(job: Job, actionId: string): PendingAction | undefined {
+  const action = 'answered' in job ? job.answered?.action : undefined;
+  return action?.actionId === actionId ? action : undefined;
 }
 
 function isTold(fold: MessageFold, body: EventBody): boolean {

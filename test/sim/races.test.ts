@@ -198,7 +198,13 @@ async function checkNothingLeft({ world, place }: Race, winner: Resolution): Pro
   expect(await jobs.liveByOwner(ALICE, 10)).toEqual([]);
   expect(await world.pendingApprovals()).toBe(0);
   expect((await approvals.get(place.actionId))?.status).toBe(winner.outcome);
-  const trail = (await approvals.audit(place.actionId)).map(({ event }) => event);
+  const audit = await approvals.audit(place.actionId);
+  const approved = audit.flatMap(({ event, details }) =>
+    event === 'decided' ? JSON.stringify(details).match(/"approvedArgs"/g)?.length : [],
+  );
+  const as = decidedAs(winner);
+  if (as === 'approve' || as === 'edit') expect(approved).toEqual([CALLS.length]);
+  const trail = audit.map(({ event }) => event);
   expect(trail.filter((event) => event !== 'executed').toSorted()).toEqual(
     ['proposed', winner.outcome].toSorted(),
   );
