@@ -126,7 +126,7 @@ export const resumeSchema = z
   .strictObject({
     ...target,
     actionId: id,
-    decisions: z.array(givenDecisionSchema).min(1).max(100).exactOptional(),
+    decisions: z.array(givenDecisionSchema).max(1_000).exactOptional(),
     answers: answersSchema.exactOptional(),
     answer: words.meta({ description: 'Where there is one question.' }).exactOptional(),
   })

@@ -81,8 +81,8 @@ export function callKinds(pause: Pause): Case[] {
   });
   const dup = { ...right, decisions: [...decisions, first] };
   return [
-    ['no decisions', { ...right, decisions: [] }, BAD],
-    ['one call left out', { ...right, decisions: rest }, rest.length > 0 ? '400 UNDECIDED' : BAD],
+    ['no decisions', { ...right, decisions: [] }, '400 UNDECIDED'],
+    ['one call left out', { ...right, decisions: rest }, '400 UNDECIDED'],
     ['answers', { ...right, decisions: undefined, answers: { q: 'yes' } }, '400 UNDECIDED'],
     ['an answer', { ...right, decisions: undefined, answer: 'yes' }, '400 UNDECIDED'],
     ['a call twice', dup, '400 DUPLICATE_DECISION'],
@@ -163,7 +163,7 @@ export function questions({ right, action }: Pause): Case[] {
   const decisions = [{ toolCallId: actionIdOf(action), decision: 'approve' }];
   return [
     ['decisions', { ...right, answers: undefined, decisions }, HALF],
-    ['no decisions', { ...right, answers: undefined, decisions: [] }, BAD],
+    ['no decisions', { ...right, answers: undefined, decisions: [] }, HALF],
     ['no answer', { ...right, answers: {} }, HALF],
     ['an answer to another question', { ...right, answers: { other: 'x' } }, HALF],
     ['an answer too many', { ...right, answers: { [id]: 'green', other: 'x' } }, HALF],
