@@ -78,6 +78,8 @@ export class LogWriter {
   /** Resolves when all that was appended so far is durable; rejects with FencedError, or the store's error. */
   async flush(): Promise<void> {
     const upTo = this.#head;
+    // What is under way is no longer in the queue, and not durable yet.
+    await this.#flushing;
     while (this.#queue.length > 0 && (this.#queue[0]?.stored.seq ?? Infinity) <= upTo) {
       this.#flushing ??= this.#store().finally(() => {
         this.#flushing = undefined;

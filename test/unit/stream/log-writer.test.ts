@@ -1,0 +1,111 @@
+import { describe, expect, test } from '@jest/globals';
+import { FlushTicker } from '../../../src/stream/flush-ticker.ts';
+import type { EventBody } from '../../../src/stream/events.ts';
+import { LogHub } from '../../../src/stream/log-hub.ts';
+import { FencedError, LogWriter } from '../../../src/stream/log-writer.ts';
+import { noMetrics } from '../../../src/stream/metrics.ts';
+import { createMemoryEventTransport } from '../../../src/store/memory/index.ts';
+import { appendAt } from '../../../src/stream/log-append.ts';
+import { AT, created, GENERATION } from '../../support/events.ts';
+import { FakeClock, settle } from '../../support/fake-clock.ts';
+import { severable } from '../../support/severed.ts';
+
+const word = (text: string): EventBody => ({ type: 'text_delta', part: 0, text });
+
+async function aWriter() {
+  const clock = new FakeClock();
+  const store = createMemoryEventTransport();
+  await store.create(GENERATION);
+  await appendAt(store, { generationId: GENERATION, fence: 0, head: 0, at: AT }, [created()]);
+  await store.fence(GENERATION, 1);
+  const { port: transport, cut, mend } = severable(store);
+  const hub = new LogHub({ transport, schedule: (task) => task(), onTailError: () => {} });
+  const view = await hub.refresh(GENERATION);
+  if (!view) throw new Error('no log');
+  hub.drive(view);
+  const ticker = new FlushTicker(clock, 100);
+  const deps = { transport, hub, clock, ticker, metrics: noMetrics };
+  const head = async (): Promise<number> => (await store.info(GENERATION))?.head ?? 0;
+  return { writer: new LogWriter({ view, fence: 1 }, deps), view, store, clock, cut, mend, head };
+}
+
+describe('the pen of a driver', () => {
+  test('flush waits also for what is under way', async () => {
+    const { writer, clock, cut, mend, head } = await aWriter();
+    void writer.append(word('a'));
+    cut();
+    await clock.advance(100);
+    let flushed = false;
+    const flush = writer.flush().then(() => (flushed = true));
+    await settle();
+
+    expect(flushed).toBe(false);
+
+    mend();
+    await flush;
+
+    expect(await head()).toBe(2);
+  });
+
+  test('what is appended while a flush is under way comes with the next, in order', async () => {
+    const { writer, view, clock, cut, mend, head } = await aWriter();
+    void writer.append(word('a'));
+    cut();
+    await clock.advance(100);
+    const event = writer.append({ type: 'title', title: 't' });
+    void writer.append(word('b'));
+
+    expect(view.head.seq).toBe(2);
+
+    mend();
+    await event;
+    await writer.flush();
+
+    expect(view.head.seq).toBe(4);
+    expect(await head()).toBe(4);
+  });
+
+  test('deltas behind an event that is not stored yet are held back', async () => {
+    const { writer, view, cut, mend } = await aWriter();
+    cut();
+    const event = writer.append({ type: 'title', title: 't' });
+    void writer.append(word('a'));
+    await settle();
+
+    expect(view.head.seq).toBe(1);
+
+    mend();
+    await event;
+    await writer.flush();
+
+    expect(view.head.seq).toBe(3);
+  });
+
+  test('that lost its fence is told at its next word, and ever after', async () => {
+    const { writer, store, head } = await aWriter();
+    await store.fence(GENERATION, 2);
+
+    await expect(writer.append({ type: 'title', title: 't' })).rejects.toBeInstanceOf(FencedError);
+    await expect(writer.append(word('a'))).rejects.toBeInstanceOf(FencedError);
+    await expect(writer.flush()).rejects.toBeInstanceOf(FencedError);
+    expect(await head()).toBe(1);
+  });
+
+  test('once closed it appends nothing, and what it had is still stored', async () => {
+    const { writer, head } = await aWriter();
+    void writer.append(word('a'));
+    writer.close();
+    void writer.append(word('b'));
+    await writer.flush();
+
+    expect(await head()).toBe(2);
+  });
+
+  test('stores at once what is much, without waiting for the window', async () => {
+    const { writer, head } = await aWriter();
+    void writer.append(word('x'.repeat(70_000)));
+    await settle();
+
+    expect(await head()).toBe(2);
+  });
+});
