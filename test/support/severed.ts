@@ -2,7 +2,9 @@
  * A port whose calls can be made to hang, as those of a process that was stopped: what was asked neither happens nor
  * fails. `mend` lets calls through again, and those that hang as well.
  */
-export function severable<T extends object>(port: T): { port: T; cut: () => void; mend: () => void } {
+export function severable<T extends object>(
+  port: T,
+): { port: T; cut: () => void; mend: () => void } {
   let gate: Promise<void> | undefined;
   let open: (() => void) | undefined;
   return {
