@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { OPEN_POLICY, toolPolicySchema, type ToolPolicy } from '../hitl/tool-policy.ts';
 
-function parse(text: string): unknown {
+function parse(text: string): { value: unknown } | undefined {
   try {
-    return JSON.parse(text);
+    return { value: JSON.parse(text) };
   } catch {
-    // Not JSON: the schema below says so.
+    // A SyntaxError, whose message quotes the text: not passed on.
     return undefined;
   }
 }
@@ -16,7 +16,12 @@ export const toolPolicyText = z
   .optional()
   .transform((text, ctx): ToolPolicy => {
     if (text === undefined) return OPEN_POLICY;
-    const read = toolPolicySchema.safeParse(parse(text));
+    const parsed = parse(text);
+    if (parsed === undefined) {
+      ctx.addIssue({ code: 'custom', message: 'is no policy in JSON: it is no JSON at all' });
+      return z.NEVER;
+    }
+    const read = toolPolicySchema.safeParse(parsed.value);
     if (read.success) return read.data;
     for (const { path, message } of read.error.issues) {
       const place = path.length > 0 ? `${path.join('.')}: ` : '';

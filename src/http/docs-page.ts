@@ -20,7 +20,7 @@ summary { cursor: pointer; padding: .7rem 0; overflow-wrap: anywhere }
 @media (prefers-color-scheme: dark) { .get { color: #5fd3a8 } .post { color: #7db8f5 } .patch { color: #e3b341 } .delete { color: #ff8a80 } }
 code, pre { font: 13.5px/1.5 ui-monospace, monospace }
 pre { background: var(--code); border-radius: .4rem; padding: .75rem 1rem; overflow-x: auto }
-table { border-collapse: collapse; width: 100% } td, th { border-bottom: 1px solid var(--line); padding: .35rem .75rem .35rem 0; text-align: left; vertical-align: top }
+table { border-collapse: collapse; width: 100% } td:first-child, th:first-child { width: 10rem } td, th { border-bottom: 1px solid var(--line); padding: .35rem .75rem .35rem 0; text-align: left; vertical-align: top }
 `;
 
 /** Nothing but the page's own style may run or load. */
@@ -43,6 +43,10 @@ function escape(raw: string): string {
 /** Escaped, with `code` in back quotes set as such. */
 function prose(raw: string): string {
   return escape(raw).replace(/`([^`]+)`/g, '<code>$1</code>');
+}
+
+function paragraph(raw: string): string {
+  return raw === '' ? '' : `<p>${prose(raw)}</p>`;
 }
 
 function pre(value: Json): string {
@@ -90,15 +94,17 @@ function requestSection(operation: Json, components: Json | undefined): string {
   return `<h3>Request body</h3>${schemaLink(schema)}${pre(exampleOf(schema, components))}${inner}`;
 }
 
+/** One example for all statuses that answer alike. */
 function answerExamples(operation: Json, components: Json | undefined): string {
-  return members(member(operation, 'responses'))
-    .filter(([status]) => status.startsWith('2'))
-    .map(([status, answer]): [string, Json | undefined] => [status, jsonSchemaOf(answer)])
-    .filter(([, schema]) => schema !== undefined)
-    .map(
-      ([status, schema]) =>
-        `<h3>Example of ${escape(status)}</h3>${schemaLink(schema)}${pre(exampleOf(schema, components))}`,
-    )
+  const examples = new Map<string, string[]>();
+  for (const [status, answer] of members(member(operation, 'responses'))) {
+    const schema = jsonSchemaOf(answer);
+    if (!status.startsWith('2') || schema === undefined) continue;
+    const shown = schemaLink(schema) + pre(exampleOf(schema, components));
+    examples.set(shown, [...(examples.get(shown) ?? []), status]);
+  }
+  return [...examples]
+    .map(([shown, statuses]) => `<h3>Example of ${escape(statuses.join(', '))}</h3>${shown}`)
     .join('');
 }
 
@@ -116,7 +122,7 @@ function operationSection(shown: Shown, components: Json | undefined): string {
   ]);
   return `<details><summary><span class="method ${escape(method)}">${escape(method.toUpperCase())}</span>
 <code>${escape(path)}</code> <span class="soft">${prose(text(member(operation, 'summary')))}</span></summary>
-<p>${prose(text(member(operation, 'description')))}</p>
+${paragraph(text(member(operation, 'description')))}
 ${parameterTable(operation)}${requestSection(operation, components)}
 <h3>Answers</h3>${table(['Status', 'Meaning'], rows)}${answerExamples(operation, components)}</details>`;
 }

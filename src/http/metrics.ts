@@ -38,6 +38,7 @@ function streamMetrics(registry: Registry): StreamMetrics {
   const bytes = counter('stream_bytes_total', 'Bytes of frames written to readers.');
   const resets = counter('stream_resets_total', 'Readers told to start anew.', ['reason']);
   const takeovers = counter('takeovers_total', 'Generations taken from a silent driver.');
+  const resolved = counter('actions_resolved_total', 'Pending actions by outcome.', ['outcome']);
   const append = histogram('append_seconds', 'Time of one durable append.', LATENCIES);
   const events = counter('events_appended_total', 'Events made durable.');
 
@@ -54,6 +55,7 @@ function streamMetrics(registry: Registry): StreamMetrics {
     bytesSent: (count) => bytes.inc(count),
     reset: (reason) => resets.inc({ reason }),
     takeover: () => takeovers.inc(),
+    approvalResolved: (outcome) => resolved.inc({ outcome }),
     appended: (ms, count) => {
       append.observe(ms / 1_000);
       events.inc(count);

@@ -3,13 +3,14 @@ import type { Decider } from '../stream/generations.ts';
 import type { Client } from '../stream/pending-action.ts';
 import type { UserCall } from './route.ts';
 
-/** Longest user agent that an audit trail keeps. */
+/** Longest that an audit trail keeps: both may be whatever the client wrote. */
+const MAX_ADDRESS = 100;
 const MAX_USER_AGENT = 200;
 
 /** Whence a request came, for the audit trail: the peer, or what one trusted proxy says of it. */
 function clientOf(req: Request): Client {
   return {
-    address: req.ip ?? '',
+    address: (req.ip ?? '').slice(0, MAX_ADDRESS),
     userAgent: (req.get('user-agent') ?? '').slice(0, MAX_USER_AGENT),
   };
 }

@@ -10,7 +10,6 @@ import { AUDIT_EVENTS } from '../hitl/approval-store.ts';
 import { standingRuleSchema } from '../hitl/standing-rules.ts';
 import {
   ACTION_OUTCOMES,
-  answersSchema,
   clientSchema,
   decisionSchema,
   pendingActionSchema,
@@ -86,7 +85,10 @@ function oneTarget(
   return z.NEVER;
 }
 
-export const abortSchema = z.strictObject(target).transform(oneTarget);
+export const abortSchema = z
+  .strictObject(target)
+  .meta({ examples: [{ generationId: 'gen_1' }, { conversationId: 'conv_1' }] })
+  .transform(oneTarget);
 
 export const abortedSchema = z.object({
   generationId: z.string().nullable(),
@@ -121,15 +123,29 @@ const words = z.string().max(10_000);
 const givenDecisionSchema = decisionSchema
   .extend({ responseText: words.optional(), reason: words.optional() })
   .strict();
+const givenAnswersSchema = z.record(z.string(), z.union([words, z.array(words)]));
+
+const RESUME_EXAMPLES = [
+  {
+    generationId: 'gen_1',
+    actionId: 'act_1',
+    decisions: [
+      { toolCallId: 'call_1', decision: 'edit', editedArgs: { to: 'ann@example.com' } },
+      { toolCallId: 'call_2', decision: 'reject', reason: 'Not today.' },
+    ],
+  },
+  { conversationId: 'conv_1', actionId: 'act_1', answers: { colour: 'green' } },
+];
 
 export const resumeSchema = z
   .strictObject({
     ...target,
     actionId: id,
     decisions: z.array(givenDecisionSchema).max(1_000).exactOptional(),
-    answers: answersSchema.exactOptional(),
+    answers: givenAnswersSchema.meta({ description: 'By the id of the question.' }).exactOptional(),
     answer: words.meta({ description: 'Where there is one question.' }).exactOptional(),
   })
+  .meta({ examples: RESUME_EXAMPLES })
   .transform((body, ctx): ResumeRequest => ({
     ...oneTarget(body, ctx),
     actionId: body.actionId,

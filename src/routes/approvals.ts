@@ -30,7 +30,12 @@ export function approvalRoutes(approvals: ApprovalController): Route[] {
       doc: {
         summary: 'An action with its audit trail',
         description: 'Also after its end. What was proposed, approved and executed is kept apart.',
-        answers: { 200: { about: 'It.', body: approvalSchema } },
+        answers: {
+          200: {
+            about: 'The action, how it stands, and its trail, oldest first.',
+            body: approvalSchema,
+          },
+        },
         errors: ['NOT_FOUND'],
       },
     },

@@ -85,6 +85,8 @@ export function chatRoutes({ chat, streams, limits }: Deps): Route[] {
       handle: chat.resume,
       doc: {
         summary: 'Answer a pending action',
+        description:
+          'Exactly one of `decisions`, `answers` and `answer`; exactly one winner per action. The identical repeat by the same person is answered like the first; a refused answer leaves the pause as it was.',
         body: resumeSchema,
         answers: {
           200: {

@@ -1,4 +1,5 @@
 import type { Outcome, ResetReason } from './events.ts';
+import type { Resolution } from './pending-action.ts';
 
 /** What the heart counts. The implementation (prom-client) is chosen in the composition root. */
 export interface StreamMetrics {
@@ -13,6 +14,8 @@ export interface StreamMetrics {
   bytesSent(bytes: number): void;
   reset(reason: ResetReason): void;
   takeover(): void;
+  /** A pending action ended. */
+  approvalResolved(outcome: Resolution['outcome']): void;
   /** Milliseconds that one durable append took, and how many events it carried. */
   appended(ms: number, events: number): void;
 }
@@ -29,5 +32,6 @@ export const noMetrics: StreamMetrics = {
   bytesSent: nothing,
   reset: nothing,
   takeover: nothing,
+  approvalResolved: nothing,
   appended: nothing,
 };

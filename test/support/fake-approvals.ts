@@ -1,7 +1,7 @@
-import { notFound } from '../../src/errors.ts';
+import { AppError, notFound } from '../../src/errors.ts';
 import type { ApprovalDetails, Approvals } from '../../src/hitl/approvals.ts';
 import type { StandingRule } from '../../src/hitl/standing-rules.ts';
-import type { Page } from '../../src/stream/conversation-store.ts';
+import type { Page, PageRequest } from '../../src/stream/conversation-store.ts';
 import type { PendingAction } from '../../src/stream/pending-action.ts';
 import { EPOCH } from './fake-clock.ts';
 
@@ -34,6 +34,7 @@ export class FakeApprovals implements Approvals {
 
   async pending(...[by, page]: Parameters<Approvals['pending']>): Promise<Page<PendingAction>> {
     this.calls.push({ name: 'pending', by, args: [page] });
+    checkCursor(page);
     return { items: [ACTION], nextCursor: null };
   }
 
@@ -46,12 +47,19 @@ export class FakeApprovals implements Approvals {
 
   async rules(...[by, page]: Parameters<Approvals['rules']>): Promise<Page<StandingRule>> {
     this.calls.push({ name: 'rules', by, args: [page] });
+    checkCursor(page);
     return { items: [RULE], nextCursor: null };
   }
 
   async revokeRule(...[by, ruleId]: Parameters<Approvals['revokeRule']>): Promise<void> {
     this.calls.push({ name: 'revokeRule', by, args: [ruleId] });
     if (ruleId !== RULE.ruleId || !isOwner(by)) throw notFound('rule');
+  }
+}
+
+function checkCursor({ cursor }: PageRequest): void {
+  if (cursor !== undefined && !cursor.startsWith('page-')) {
+    throw new AppError('INVALID_REQUEST', 'The cursor is not one of ours.');
   }
 }
 

@@ -9,6 +9,7 @@ import type {
   Aborted,
   ActiveGeneration,
   ConversationStatus,
+  Decider,
   FrameSink,
   Generations,
   ReadFrom,
@@ -82,10 +83,12 @@ export class FakeGenerations implements Generations {
     };
   }
 
-  async resume(owner: Owner, request: ResumeRequest): Promise<Resumed> {
-    this.#record('resume', owner, request);
-    const id = 'generationId' in request ? request.generationId : request.conversationId;
-    this.#own(owner, id, 'generation');
+  /** The call's `owner` is the whole person. */
+  async resume(by: Decider, request: ResumeRequest): Promise<Resumed> {
+    this.#record('resume', by, request);
+    const byGeneration = 'generationId' in request;
+    const id = byGeneration ? request.generationId : request.conversationId;
+    this.#own(by, id, byGeneration ? 'generation' : 'conversation');
     return {
       generationId: id,
       streamId: id,

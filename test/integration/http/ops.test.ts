@@ -14,7 +14,7 @@ describe('ops over HTTP', () => {
 
   test('none of them asks for a token', async () => {
     for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json', '/docs']) {
-      expect((await get(path)).status).toBe(200);
+      expect((await answerOf(get(path))).status).toBe(200);
     }
   });
 
@@ -70,13 +70,14 @@ describe('ops over HTTP', () => {
     'holdfast_append_seconds',
     'holdfast_generations_finished_total',
     'holdfast_stream_resets_total',
+    'holdfast_actions_resolved_total',
   ])('metrics name %s', async (name) => {
     expect((await answerOf(get('/metrics'))).text).toContain(`# TYPE ${name} `);
   });
 
   test('pages forbid scripts, JSON forbids everything', async () => {
-    const docs = await get('/docs');
-    const json = await get('/openapi.json');
+    const docs = await answerOf(get('/docs'));
+    const json = await answerOf(get('/openapi.json'));
 
     expect(docs.headers.get('content-security-policy')).toMatch(
       /^default-src 'none'; style-src 'sha256-[^']+'; base-uri 'none'/,

@@ -110,6 +110,20 @@ describe('values', () => {
     expect(loadConfig(raw).webhooks).toEqual({ url: raw.WEBHOOK_URL, secret: raw.WEBHOOK_SECRET });
   });
 
+  test("reads the service's policy, with its defaults, frozen", () => {
+    const raw = { TOOL_POLICY: '{"deny":["rm"],"approvers":["role:finance"],"fourEyes":true}' };
+
+    const { toolPolicy } = loadConfig(raw);
+
+    expect(toolPolicy).toEqual({
+      ...OPEN_POLICY,
+      deny: ['rm'],
+      approvers: ['role:finance'],
+      fourEyes: true,
+    });
+    expect(Object.isFrozen(toolPolicy.deny)).toBe(true);
+  });
+
   test('lists the origins once each', () => {
     const raw = { ALLOWED_ORIGINS: 'https://a.example, http://localhost:5173,https://a.example' };
 
@@ -132,6 +146,17 @@ describe('values', () => {
 
 const FAULTS: [string, RawEnv, string][] = [
   ['a policy that is no JSON', { TOOL_POLICY: '{' }, 'TOOL_POLICY: is no policy in JSON'],
+  ['a policy that is not an object', { TOOL_POLICY: '[]' }, 'expected object'],
+  [
+    'a policy with a wrong member of a list',
+    { TOOL_POLICY: '{"allowedDecisions":[{"tools":"x","decisions":["approve","yes"]}]}' },
+    'TOOL_POLICY: is no policy in JSON: allowedDecisions.0.decisions.1: Invalid option',
+  ],
+  [
+    'a policy with an approver that is no role',
+    { TOOL_POLICY: '{"approvers":["ann"]}' },
+    'approvers.0: Invalid',
+  ],
   ['a policy with a wrong list', { TOOL_POLICY: '{"deny":"x"}' }, 'deny: Invalid input'],
   ['a policy with an unknown key', { TOOL_POLICY: '{"denied":[]}' }, 'denied'],
   ['a port that is no number', { PORT: 'http' }, 'PORT: "http" is not accepted'],
@@ -237,6 +262,22 @@ describe('a fault', () => {
   test('is not reported twice when what it contradicts could not be read', () => {
     expect(faultsOf({ LEASE_TTL: 'long', SCAN_INTERVAL: '10m' })).toHaveLength(2);
     expect(faultsOf({ LEASE_TTL: 'long' })).toHaveLength(1);
+  });
+
+  test('in a policy is told with its place, and each other one too', () => {
+    const policy = { deny: 'x', mode: 'never', ttlMs: 0, ask: ['ok', ''] };
+
+    const faults = faultsOf({ TOOL_POLICY: JSON.stringify(policy) });
+
+    expect(faults.map((fault) => /JSON: ([\w.]+): /.exec(fault)?.[1] ?? '').toSorted()).toEqual(
+      ['ask.1', 'deny', 'mode', 'ttlMs'].toSorted(),
+    );
+  });
+
+  test('in text that is no JSON quotes none of it', () => {
+    expect(faultsOf({ TOOL_POLICY: '{"reason": hunter2' })).toEqual([
+      'TOOL_POLICY: is no policy in JSON: it is no JSON at all',
+    ]);
   });
 
   test('never shows a secret', () => {

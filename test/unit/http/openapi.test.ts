@@ -9,6 +9,7 @@ import { createMetrics } from '../../../src/http/metrics.ts';
 import { OpenStreams } from '../../../src/http/open-streams.ts';
 import { openApiDocument } from '../../../src/http/openapi.ts';
 import type { Route } from '../../../src/http/route.ts';
+import { exampleOf, list, member, text as words } from '../../../src/http/schema-example.ts';
 import { createIds } from '../../../src/lib/ids.ts';
 import { jsonObjectSchema } from '../../../src/stream/message.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -138,6 +139,54 @@ describe('the OpenAPI document', () => {
       '429',
       '500',
       '503',
+    ]);
+  });
+
+  test('shows the whole ladder of a resume', () => {
+    const responses = jsonObjectSchema.parse(at('paths', '/api/chat/resume', 'post', 'responses'));
+    const codes = Object.entries(responses).flatMap(([status, answer]) =>
+      status.startsWith('2') ? [] : [`${status} ${words(member(answer, 'description'))}`],
+    );
+
+    expect(codes).toEqual([
+      '400 `INVALID_REQUEST`, `INVALID_JSON`, `UNDECIDED`, `UNKNOWN_TOOL_CALL`, `DUPLICATE_DECISION`, `INCOMPLETE_DECISION`',
+      '401 `UNAUTHENTICATED`',
+      '403 `FORBIDDEN_ORIGIN`, `FORBIDDEN`, `DECISION_NOT_ALLOWED`',
+      '404 `NOT_FOUND`',
+      '405 `METHOD_NOT_ALLOWED`',
+      '409 `STALE_ACTION`, `NO_PENDING_ACTION`, `ACTION_ALREADY_RESOLVED`, `AGENT_CHANGED`',
+      '410 `ACTION_EXPIRED`',
+      '413 `PAYLOAD_TOO_LARGE`',
+      '415 `UNSUPPORTED_MEDIA_TYPE`',
+      '422 `EDITED_ARGS_INVALID`',
+      '429 `TOO_MANY_GENERATIONS`',
+      '500 `INTERNAL`',
+      '503 `UNAVAILABLE`',
+    ]);
+    expect(responses['200']).toMatchObject({ headers: { Location: {}, 'X-Generation-Id': {} } });
+    expect(responses['202']).toMatchObject({ headers: { Location: {}, 'X-Generation-Id': {} } });
+  });
+
+  test('gives examples of bodies that the routes take', () => {
+    const checked = routes().flatMap((route) => {
+      const { body } = route.doc;
+      if (body === undefined) return [];
+      const path = route.path.replace(/:(\w+)/g, '{$1}');
+      const schema = jsonObjectSchema.parse(
+        at('paths', path, route.method, 'requestBody', 'content', 'application/json', 'schema'),
+      );
+      const shown = [
+        exampleOf(schema, jsonObjectSchema.parse(at('components', 'schemas'))),
+        ...list(member(schema, 'examples')),
+      ];
+      return shown.map((example) => `${route.path} ${body.safeParse(example).success}`);
+    });
+
+    expect(checked).toEqual([
+      '/api/chat true',
+      ...Array(3).fill('/api/chat/resume true'),
+      ...Array(3).fill('/api/chat/abort true'),
+      '/api/conversations/:id true',
     ]);
   });
 
