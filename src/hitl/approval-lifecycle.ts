@@ -10,6 +10,7 @@ import type { JobStore } from '../stream/job-store.ts';
 import { appendAt } from '../stream/log-append.ts';
 import type { LogHub } from '../stream/log-hub.ts';
 import type { MessageFold } from '../stream/fold.ts';
+import type { StreamMetrics } from '../stream/metrics.ts';
 import type { PendingAction, Resolution } from '../stream/pending-action.ts';
 import {
   actionFacts,
@@ -29,6 +30,7 @@ export interface ApprovalLifecycleDeps {
   approvals: ApprovalStore;
   outbox: Outbox;
   ids: Ids;
+  metrics: Pick<StreamMetrics, 'approvalResolved'>;
   settings: ExpirySettings & { driver: string; leaseTtl: number };
   /** Something was put into the outbox. */
   outboxChanged(): void;
@@ -102,6 +104,7 @@ export class ApprovalLifecycle {
     await this.#webhook(event, job, { key: actionId, facts });
     // Last: it says that all of the above is done.
     await approvals.close(actionId, outcome);
+    this.#deps.metrics.approvalResolved(outcome);
   }
 
   async #makeRules(job: Job, resolution: Resolution, action: PendingAction): Promise<void> {
