@@ -48,7 +48,6 @@ const SETTINGS: Record<string, Partial<Setting>> = {
   'no attempts left': { crashes: 1, stalls: 1, yes: 1, maxAttempts: 0 },
   'an abort meets a stalled owner and an answer': { stalls: 1, yes: 1, aborts: 1 },
   'an abort and a second turn meet a crash': { crashes: 1, aborts: 1, turns: 1 },
-  'a second turn meets an answer and a stalled owner': { stalls: 1, yes: 1, turns: 1 },
   'expiry rejects': { crashes: 1, stalls: 1, yes: 1, expiry: 'reject' },
   'the tool may run again': { crashes: 1, stalls: 1, yes: 1, effects: 'idempotent' },
 };
@@ -57,9 +56,10 @@ const WIDE: Record<string, Partial<Setting>> = {
   'replicas die, two people answer': { crashes: 2, yes: 2, no: 1 },
   'a replica dies and one stalls, two people answer': { crashes: 1, stalls: 1, yes: 1, no: 1 },
   'a replica dies, stalls, hands over': { crashes: 1, stalls: 1, drains: 1, yes: 1 },
+  'a second turn meets an answer and a stalled owner': { stalls: 1, yes: 1, turns: 1 },
   'all of it together': { crashes: 2, stalls: 1, drains: 1, yes: 2, no: 1, aborts: 1, turns: 1 },
 };
-const MAX_STATES = Number(process.env.MODEL_STATES ?? 25_000);
+const MAX_STATES = Number(process.env.MODEL_STATES ?? 15_000);
 
 const long = 4 * 3_600_000;
 

@@ -22,9 +22,11 @@ describe('an action that nobody answers', () => {
     const { streamId, generationId, action } = await startPaused(heart);
     const reader = await heart.read(streamId);
     heart.core.start();
-    await stores.clock.advance(86_400_000 - 3_590_000);
+    stores.clock.jump(86_400_000 - 3_600_000);
+    await stores.clock.advance(6_000);
     const warned = reader.types;
-    await stores.clock.advance(3_600_000);
+    stores.clock.jump(3_600_000);
+    await stores.clock.advance(6_000);
 
     expect(warned.slice(-1)).toEqual(['action_expiring']);
     expect(reader.types.slice(-4)).toEqual([
@@ -63,7 +65,8 @@ describe('an action that nobody answers', () => {
     heart.policy = { ...heart.policy, agent: toolPolicySchema.parse({ onExpiry: 'reject' }) };
     const { streamId } = await startPaused(heart);
     heart.core.start();
-    await stores.clock.advance(86_400_000 + 6_000);
+    stores.clock.jump(86_400_000);
+    await stores.clock.advance(6_000);
     const { entry } = heart.runner.last.request;
     heart.runner.last.end();
     await settle();
@@ -82,11 +85,12 @@ describe('an action that nobody answers', () => {
     heart.policy = { ...heart.policy, agent: toolPolicySchema.parse({ onExpiry: 'never' }) };
     const { action, generationId } = await startPaused(heart);
     heart.core.start();
-    await stores.clock.advance(10 * 86_400_000);
+    stores.clock.jump(10 * 86_400_000);
+    await stores.clock.advance(6_000);
 
     expect(action.expiresAt).toBeNull();
     expect((await stores.jobs.get(generationId))?.status).toBe('paused');
-  }, 60_000);
+  });
 });
 
 describe('what else may come to a pause', () => {
