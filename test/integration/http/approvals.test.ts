@@ -164,7 +164,7 @@ describe('approvals with JWT', () => {
     const headers = await bearer('ann');
     for (const [method, path] of ROUTES) await answerOf(call(method, path, headers));
 
-    await until(() => app.log.length === ROUTES.length);
+    await until(() => app.log.length >= ROUTES.length);
     expect(JSON.stringify(app.log)).not.toMatch(/act_1|rule_1|Which|mail/);
   });
 });

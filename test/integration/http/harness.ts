@@ -157,7 +157,13 @@ export function raw(
   });
 }
 
-/** Settles when `condition` holds, turn by turn of the loop; the test's own time limit bounds it. */
+const UNTIL_MS = 4_000;
+
+/** Settles when `condition` holds, turn by turn of the loop. Gives up by itself: a time limit of Jest's ends no loop. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+  const end = performance.now() + UNTIL_MS;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`it never came to be: ${condition.toString()}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
