@@ -6,16 +6,10 @@ import { pageOf } from '../http/page.ts';
 import { pathParam } from '../http/route.ts';
 import type { UserCall } from '../http/route.ts';
 import { ID_PATTERN, titleSchema } from '../http/schemas.ts';
-import type { ConversationRecord } from '../stream/conversation-store.ts';
+import { publicConversation, type ConversationRecord } from '../stream/conversation-store.ts';
 import type { Owner } from '../stream/job.ts';
-import type { Conversation } from '../stream/message.ts';
 
 type Context = Pick<AppContext, 'config' | 'conversations' | 'generations' | 'clock'>;
-
-function publicView(record: ConversationRecord): Conversation {
-  const { conversationId, title, temporary, createdAt, updatedAt } = record;
-  return { conversationId, title, temporary, createdAt, updatedAt };
-}
 
 /** Conversations and their messages. */
 export function createConversationController(ctx: Context) {
@@ -38,7 +32,7 @@ export function createConversationController(ctx: Context) {
     },
 
     get: async ({ req, res, owner }: UserCall): Promise<void> => {
-      res.json(publicView(await own(req, owner)));
+      res.json(publicConversation(await own(req, owner)));
     },
 
     messages: async ({ req, res, owner }: UserCall): Promise<void> => {
@@ -52,7 +46,7 @@ export function createConversationController(ctx: Context) {
       const { conversationId } = await own(req, owner);
       const record = await conversations.setTitle(conversationId, title, 'user');
       if (record === undefined) throw notFound('conversation');
-      res.json(publicView(record));
+      res.json(publicConversation(record));
     },
 
     remove: async ({ req, res, owner }: UserCall): Promise<void> => {

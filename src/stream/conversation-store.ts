@@ -9,6 +9,12 @@ export interface ConversationRecord extends Conversation {
   purgeAt: number | null;
 }
 
+/** A conversation as its owner sees it. */
+export function publicConversation(record: ConversationRecord): Conversation {
+  const { conversationId, title, temporary, createdAt, updatedAt } = record;
+  return { conversationId, title, temporary, createdAt, updatedAt };
+}
+
 export interface Page<T> {
   items: T[];
   /** Opaque; stays right when rows are inserted or vanish. Null on the last page. */

@@ -1,7 +1,7 @@
-import type { ConversationStore } from './conversation-store.ts';
+import { publicConversation, type ConversationStore } from './conversation-store.ts';
 import { formatCursor, type Cursor } from './cursor.ts';
 import type { LogEvent, ResetReason, StreamState } from './events.ts';
-import { doneEvent, publicConversation } from './finaliser.ts';
+import { doneEvent } from './finaliser.ts';
 import { frameOf, syncFrame, toStored } from './frame.ts';
 import type { FinishedJob } from './job.ts';
 import type { Message } from './message.ts';

@@ -2,7 +2,7 @@ import type { AgentRunner } from '../agent/agent-runner.ts';
 import type { ApprovalLifecycle } from '../hitl/approval-lifecycle.ts';
 import { hashOf } from '../lib/json.ts';
 import type { Log } from '../lib/log.ts';
-import type { ConversationRecord, ConversationStore } from './conversation-store.ts';
+import { publicConversation, type ConversationStore } from './conversation-store.ts';
 import { closingEvents } from './closing.ts';
 import type { EventBody } from './events.ts';
 import type { EventTransport } from './event-transport.ts';
@@ -139,11 +139,6 @@ export class Finaliser {
     if (known.title === null) void titles.begin(job);
     return publicConversation({ ...known, updatedAt: known.updatedAt > at ? known.updatedAt : at });
   }
-}
-
-export function publicConversation(record: ConversationRecord): Conversation {
-  const { conversationId, title, temporary, createdAt, updatedAt } = record;
-  return { conversationId, title, temporary, createdAt, updatedAt };
 }
 
 /** The conversation was deleted while its generation ended: readers still get a whole terminal event. */
