@@ -140,10 +140,6 @@ export type EventOf<T extends EventType> = Extract<EventBody, { type: T }>;
 export const resetReasonSchema = z.enum(['malformed', 'epoch', 'trimmed', 'expired']);
 export type ResetReason = z.infer<typeof resetReasonSchema>;
 
-/** Frames that are made for one reader and are no log entries. */
-export const syncFrameSchema = z.object({ upTo: sequence, state: streamStateSchema });
-export const resetFrameSchema = syncFrameSchema.extend({ reason: resetReasonSchema });
-
 /** An entry of the log: `fence` names the driver that wrote it, `at` is ISO 8601 UTC with milliseconds. */
 export interface LogEvent {
   seq: number;
