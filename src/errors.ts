@@ -63,3 +63,15 @@ export function notFound(
 ): AppError {
   return new AppError('NOT_FOUND', `No such ${what}.`);
 }
+
+/** A store is out of reach: nothing is known to be lost, and the same request may be sent again in a moment. */
+export function unavailable(cause: unknown): AppError {
+  return new AppError('UNAVAILABLE', 'A store can not be reached at the moment.', {
+    cause,
+    headers: { 'Retry-After': '2' },
+  });
+}
+
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'UNAVAILABLE';
+}
