@@ -17,19 +17,48 @@ export const EMPTY_LOG: LogInfo = { head: 0, first: 1, fence: 0, closed: false }
 
 /**
  * The order of the checks is part of the port. A newer fence is kept even where the append itself is refused: it
- * proves that the older drivers are replaced.
+ * proves that the older drivers are replaced. `read` gives entries that are in the log.
  */
-export function judgeAppend(log: LogInfo | undefined, request: AppendRequest): Judgement {
+export function judgeAppend(
+  log: LogInfo | undefined,
+  request: AppendRequest,
+  read: (after: number, limit: number) => readonly StoredEvent[],
+): Judgement {
   if (!log) return { result: { outcome: 'missing' }, next: undefined };
   const { head, fence } = log;
   if (request.fence < fence) return { result: { outcome: 'stale_fence', fence }, next: log };
   const raised = request.fence > fence ? { ...log, fence: request.fence } : log;
   if (log.closed) return { result: { outcome: 'closed', head }, next: raised };
+  if (isRepeat(request, head, read)) {
+    return { result: { outcome: 'appended', head: lastOf(request) }, next: raised };
+  }
   if (request.expected !== head) {
     return { result: { outcome: 'out_of_sequence', head }, next: raised };
   }
   const next = { ...raised, head: head + request.events.length, closed: request.final };
   return { result: { outcome: 'appended', head: next.head }, next };
+}
+
+const lastOf = ({ expected, events }: AppendRequest): number => expected + events.length;
+
+/** Is all of it in the log already, byte for byte? Then its sender only does not know that it got through. */
+function isRepeat(
+  request: AppendRequest,
+  head: number,
+  read: (after: number, limit: number) => readonly StoredEvent[],
+): boolean {
+  const { expected, events } = request;
+  if (expected >= head || lastOf(request) > head) return false;
+  const kept = read(expected, events.length);
+  return events.every((event, index) => {
+    const other = kept[index];
+    return (
+      other?.seq === event.seq &&
+      other.fence === event.fence &&
+      other.type === event.type &&
+      other.data === event.data
+    );
+  });
 }
 
 /** Throws where the caller broke the port: such events would make a hole that no reader could get over. */

@@ -82,6 +82,7 @@ export class Core implements AsyncDisposable {
     this.#titles = new Titles(deps);
     const hub = new LogHub({
       transport: deps.transport,
+      clock,
       schedule: (task) => deps.schedule(task),
       onTailError: (err) => log.error({ err }, 'tail failed'),
     });

@@ -1,3 +1,5 @@
+import type { Position } from './cursor.ts';
+
 /** Port: the event log of each generation. Append-only, dense from 1, one fence at a time may write. */
 
 /** An entry as it is kept: `data` is the JSON text of the frame (with `seq` and `at`), the same bytes for ever. */
@@ -37,6 +39,26 @@ export interface LogInfo {
   closed: boolean;
 }
 
+/** Entries that were just appended. */
+export interface LogNews {
+  /** The entry before them; both 0: there is none. */
+  after: Position;
+  events: StoredEvent[];
+}
+
+/** The log is not where the listener believes: here is what it lacks, or (without `news`) it has to read. */
+export type LogListener = (generationId: string, news?: LogNews) => void;
+
+export interface LogWatch extends AsyncDisposable {
+  /**
+   * From now on the listener is told when the head of the log is another one than `head`, also if it is already. It
+   * may be told late (at most one poll interval of the adapter), in vain or twice, never not at all. A log that lost
+   * entries, or is gone, is reported as well.
+   */
+  follow(generationId: string, head: number): void;
+  unfollow(generationId: string): void;
+}
+
 export interface EventTransport {
   /** Makes an empty log (fence 0, head 0) unless there is one. */
   create(generationId: string): Promise<void>;
@@ -45,7 +67,10 @@ export interface EventTransport {
     generationId: string,
     fence: number,
   ): Promise<LogInfo | { outcome: 'stale_fence'; fence: number } | undefined>;
-  /** All of the events or none; durable when it resolves. */
+  /**
+   * All of the events or none; durable when it resolves. Where it rejects, nobody knows: the caller repeats it, and the
+   * repeat of an append that got through, byte for byte, is `appended`.
+   */
   append(request: AppendRequest): Promise<AppendResult>;
   info(generationId: string): Promise<LogInfo | undefined>;
   /** Entries after `after`, oldest first, at most `limit` and about `maxBytes` of data (at least one). */
@@ -53,8 +78,8 @@ export interface EventTransport {
     generationId: string,
     range: { after: number; limit: number; maxBytes: number },
   ): Promise<{ events: StoredEvent[]; info: LogInfo } | undefined>;
-  /** Resolves with the ids whose head is beyond what the caller has (at once if one is), or [] when the signal aborts. */
-  wait(have: ReadonlyMap<string, number>, signal: AbortSignal): Promise<string[]>;
+  /** Listens to the logs that it is told to follow, until it is disposed of. */
+  watch(listener: LogListener): LogWatch;
   /** Removes the entries up to and with `upTo`; cursors before it will be answered with a reset. */
   trim(generationId: string, upTo: number): Promise<void>;
   /** Removes the log. Idempotent. */

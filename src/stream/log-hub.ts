@@ -1,5 +1,7 @@
+import type { Clock, Timer } from '../lib/clock.ts';
 import { KeyedMutex } from '../lib/keyed-mutex.ts';
-import type { EventTransport, StoredEvent } from './event-transport.ts';
+import { Limiter } from '../lib/limiter.ts';
+import type { EventTransport, LogNews, LogWatch, StoredEvent } from './event-transport.ts';
 import { fromStored, frameOf } from './frame.ts';
 import { LogView } from './log-view.ts';
 import type { Slice } from './slab.ts';
@@ -11,18 +13,26 @@ const PAGE_BYTES = 256 * 1024;
 const IDLE_BYTES = 32 * 1024 * 1024;
 /** What a log costs besides its frames. */
 const VIEW_OVERHEAD = 8 * 1024;
+/** Readings of the store at once: a storm of reconnects must not become one of queries. */
+const MAX_READS = 16;
+/** A log whose reading failed is read again after this many ms. */
+const RETRY_MS = 500;
 
 export interface LogHubDeps {
   transport: EventTransport;
+  clock: Clock;
   /** Runs `task` soon, after what is going on now: once per tick for all logs that went on. */
   schedule(task: () => void): void;
-  /** Told of a failed reading of the store, after which the tail tries again. */
+  /** Told of a failed reading of a followed log, which is tried again. */
   onTailError(error: unknown): void;
 }
 
+/** What became of a reading: `lost`, the store has no longer what it had; the view was read anew. */
+type Synced = 'current' | 'lost' | 'missing';
+
 /**
  * The logs that this process has in memory. A log is fed by one of two: the local driver, while there is one, or the
- * tail, which follows the store for all other logs that somebody reads.
+ * watch on the store, which follows all other logs that somebody reads.
  */
 export class LogHub implements AsyncDisposable {
   readonly #deps: LogHubDeps;
@@ -30,14 +40,18 @@ export class LogHub implements AsyncDisposable {
   readonly #views = new Map<string, LogView>();
   readonly #driven = new Set<string>();
   readonly #mutex = new KeyedMutex();
+  readonly #reads = new Limiter(MAX_READS);
   readonly #dirty = new Set<LogView>();
-  readonly #stop = new AbortController();
-  #changed = new AbortController();
-  #tail: Promise<void> = Promise.resolve();
-  #following = false;
+  readonly #watch: LogWatch;
+  readonly #followed = new Set<string>();
+  /** Logs that are to be brought up to the store, and are not being read yet. */
+  readonly #behind = new Set<string>();
+  readonly #retries = new Map<string, Timer>();
+  #closed = false;
 
   constructor(deps: LogHubDeps) {
     this.#deps = deps;
+    this.#watch = deps.transport.watch((id, news) => this.#moved(id, news));
   }
 
   /** The log, read to where the store is; undefined: there is none (any more). */
@@ -52,7 +66,7 @@ export class LogHub implements AsyncDisposable {
           return known;
       }
       const view = known ?? new LogView(generationId);
-      if (!(await this.#sync(view))) return undefined;
+      if ((await this.#sync(view)) === 'missing') return undefined;
       this.#views.set(generationId, view);
       this.#evict();
       return view;
@@ -63,7 +77,7 @@ export class LogHub implements AsyncDisposable {
   refresh(generationId: string): Promise<LogView | undefined> {
     return this.#mutex.run(generationId, async () => {
       const view = this.#views.get(generationId) ?? new LogView(generationId);
-      if (!(await this.#sync(view))) return undefined;
+      if ((await this.#sync(view)) === 'missing') return undefined;
       this.#views.set(generationId, view);
       return view;
     });
@@ -73,23 +87,33 @@ export class LogHub implements AsyncDisposable {
   drive(view: LogView): void {
     this.#driven.add(view.generationId);
     this.#views.set(view.generationId, view);
+    this.tune(view);
   }
 
   /** The local driver is done with it; what it showed and the store does not have is withdrawn. */
   async release(generationId: string): Promise<void> {
     this.#driven.delete(generationId);
-    await this.#mutex.run(generationId, async () => {
-      const view = this.#views.get(generationId);
-      if (view) await this.#sync(view);
-    });
-    this.follow();
+    const view = this.#views.get(generationId);
+    if (!view) return;
+    try {
+      await this.#mutex.run(generationId, () => this.#sync(view));
+    } finally {
+      this.tune(view);
+    }
   }
 
-  /** Call after a follower came or a driver left: the tail must know what to follow. */
-  follow(): void {
-    this.#changed.abort();
-    this.#changed = new AbortController();
-    if (!this.#following) this.#tail = this.#follow();
+  /** Call after a follower came or left: only what is read here, and not fed here, is followed. */
+  tune(view: LogView): void {
+    const { generationId } = view;
+    const wanted = view.followers.size > 0 && !view.closed && !this.#driven.has(generationId);
+    if (wanted === this.#followed.has(generationId) || (wanted && this.#closed)) return;
+    if (wanted) {
+      this.#followed.add(generationId);
+      this.#watch.follow(generationId, view.head.seq);
+    } else {
+      this.#followed.delete(generationId);
+      this.#watch.unfollow(generationId);
+    }
   }
 
   /** The view that is in memory now; a view that was evicted since takes its place again. */
@@ -116,46 +140,48 @@ export class LogHub implements AsyncDisposable {
   /** Frames after `after` that are no longer in memory; undefined: the store does not have them either. */
   async page(generationId: string, after: number): Promise<Slice | undefined> {
     const range = { after, limit: PAGE_EVENTS, maxBytes: PAGE_BYTES };
-    const page = await this.#deps.transport.read(generationId, range);
+    const page = await this.#reads.run(() => this.#deps.transport.read(generationId, range));
     const last = page?.events.at(-1);
     if (!page || !last || page.events[0]?.seq !== after + 1) return undefined;
     const frames = page.events.map((event) => frameOf(generationId, event)).join('');
     return { bytes: Buffer.from(frames), last: last.seq };
   }
 
-  /** The log is gone: whoever still reads it comes back and finds its durable record. */
+  /** The log is gone: whoever still reads it comes back and finds what there is instead. */
   forget(generationId: string): void {
     const view = this.#views.get(generationId);
     this.#views.delete(generationId);
-    for (const follower of view?.followers ?? []) {
+    if (!view) return;
+    for (const follower of view.followers) {
       // What is in memory may be all that it lacks.
       follower.pump();
       follower.lost();
     }
+    this.tune(view);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    this.#changed.abort();
-    await this.#tail;
+    this.#closed = true;
+    for (const retry of this.#retries.values()) retry.cancel();
+    this.#retries.clear();
+    await this.#watch[Symbol.asyncDispose]();
   }
 
-  /** Brings the view to what the store has. False: there is no such log. */
-  async #sync(view: LogView): Promise<boolean> {
-    if (this.#driven.has(view.generationId)) return true;
+  /** Brings the view to what the store has. */
+  async #sync(view: LogView): Promise<Synced> {
+    const { generationId } = view;
+    if (this.#driven.has(generationId)) return 'current';
+    const known = { fence: view.fenceAt(view.durable) ?? 0, seq: view.durable };
     // The last known entry is read again: if another one is in its place, this reading of the log is void.
     let after = Math.max(view.head.seq - 1, 0);
     for (;;) {
-      const page = await this.#deps.transport.read(view.generationId, {
-        after,
-        limit: PAGE_EVENTS,
-        maxBytes: PAGE_BYTES,
-      });
-      if (!page) return false;
-      if (this.#driven.has(view.generationId)) return true;
+      const range = { after, limit: PAGE_EVENTS, maxBytes: PAGE_BYTES };
+      const page = await this.#reads.run(() => this.#deps.transport.read(generationId, range));
+      if (!page) return 'missing';
+      if (this.#driven.has(generationId)) return 'current';
       if (!extend(view, page.events)) {
         // Not from its beginning: the store lost entries for good.
-        if (view.head.seq === 0) return false;
+        if (view.head.seq === 0) return 'missing';
         view.clear();
         after = 0;
         continue;
@@ -165,41 +191,50 @@ export class LogHub implements AsyncDisposable {
       after = view.head.seq - 1;
     }
     this.announce(view);
-    return true;
+    return known.seq === 0 || view.contains(known) ? 'current' : 'lost';
   }
 
-  async #follow(): Promise<void> {
-    this.#following = true;
-    while (!this.#stop.signal.aborted) {
-      const have = this.#followed();
-      if (have.size === 0) break;
-      try {
-        const ids = await this.#deps.transport.wait(have, this.#changed.signal);
-        for (const id of ids) await this.#advance(id);
-      } catch (error) {
-        this.#deps.onTailError(error);
-        await new Promise((resolve) => setImmediate(resolve));
-      }
+  /** The store has something else than the view. */
+  #moved(generationId: string, news: LogNews | undefined): void {
+    const view = this.#views.get(generationId);
+    if (!view || !this.#followed.has(generationId)) return;
+    if (!news || this.#mutex.busy(generationId)) return this.#advance(generationId);
+    const last = news.events.at(-1);
+    if (last && view.contains(last)) return;
+    const { head } = view;
+    if (news.after.seq !== head.seq || news.after.fence !== head.fence) {
+      return this.#advance(generationId);
     }
-    this.#following = false;
+    for (const stored of news.events) view.append(stored, fromStored(stored));
+    view.settled(view.head.seq);
+    this.announce(view);
+    this.tune(view);
   }
 
-  #followed(): Map<string, number> {
-    const have = new Map<string, number>();
-    for (const [id, view] of this.#views) {
-      if (view.followers.size > 0 && !view.closed && !this.#driven.has(id)) {
-        have.set(id, view.head.seq);
-      }
-    }
-    return have;
-  }
-
-  async #advance(generationId: string): Promise<void> {
-    await this.#mutex.run(generationId, async () => {
+  #advance(generationId: string): void {
+    if (this.#behind.has(generationId)) return;
+    this.#behind.add(generationId);
+    const reading = this.#mutex.run(generationId, async () => {
+      this.#behind.delete(generationId);
       const view = this.#views.get(generationId);
-      if (!view) return;
-      if (!(await this.#sync(view))) this.forget(generationId);
+      if (!view || !this.#followed.has(generationId)) return;
+      // Entries that readers were given are no longer there: they come back, and learn what stands instead.
+      if ((await this.#sync(view)) !== 'current') this.forget(generationId);
+      else this.tune(view);
     });
+    reading.catch((error: unknown) => {
+      this.#deps.onTailError(error);
+      this.#retry(generationId);
+    });
+  }
+
+  #retry(generationId: string): void {
+    if (this.#closed || this.#retries.has(generationId)) return;
+    const timer = this.#deps.clock.after(RETRY_MS, () => {
+      this.#retries.delete(generationId);
+      this.#advance(generationId);
+    });
+    this.#retries.set(generationId, timer);
   }
 
   #evict(): void {

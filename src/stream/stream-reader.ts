@@ -66,6 +66,7 @@ export class StreamReader implements Reader, Follower {
     if (this.#over) return;
     this.#over = true;
     this.#view.followers.delete(this);
+    this.#deps.hub.tune(this.#view);
     this.#deps.metrics.readerClosed();
   }
 

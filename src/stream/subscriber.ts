@@ -43,7 +43,7 @@ export class Subscriber {
         const resident = hub.resident(view);
         const reader = new StreamReader({ view: resident, sink, start }, this.#deps);
         reader.pump();
-        if (!resident.closed) hub.follow();
+        hub.tune(resident);
         return reader;
       },
     };

@@ -123,6 +123,31 @@ export function describeLogWrites(at: UnderTest): void {
       expect(await at.log.info(G)).toMatchObject({ fence: 3, closed: true });
     });
 
+    test('a repeat of what is there byte for byte is appended already, and kept once', async () => {
+      await at.log.append(batch(0, 2));
+      await at.log.append(batch(2, 3));
+
+      expect(await at.log.append(batch(2, 3))).toEqual({ outcome: 'appended', head: 5 });
+      expect(await at.log.append(batch(0, 2))).toEqual({ outcome: 'appended', head: 2 });
+
+      expect(seqs(await all(at))).toEqual(upTo(1, 5));
+    });
+
+    test('what only looks like a repeat is out of sequence', async () => {
+      await at.log.append(batch(0, 3));
+      const other = batch(1, 0, { events: [eventAt(2, 1, 'other words')] });
+      const longer = batch(1, 4);
+      const newer = batch(1, 2, { fence: 2 });
+
+      for (const request of [other, longer, newer]) {
+        expect(await at.log.append(request)).toEqual({ outcome: 'out_of_sequence', head: 3 });
+      }
+      expect(await at.log.append(batch(0, 3, { fence: 1 }))).toEqual({
+        outcome: 'stale_fence',
+        fence: 2,
+      });
+    });
+
     test('rejects what would make a hole, be empty or carry another fence, and keeps nothing of it', async () => {
       const hole = batch(0, 0, { events: [eventAt(1), eventAt(3)] });
       const foreign = batch(0, 0, { events: [eventAt(1, 2)] });

@@ -3,7 +3,7 @@ import type { EventTransport } from '../../src/stream/event-transport.ts';
 import type { UnderTest } from './event-transport-kit.ts';
 import { describeLogModel } from './event-transport-model.ts';
 import { describeLogReads } from './event-transport-reads.ts';
-import { describeLogWaits } from './event-transport-waits.ts';
+import { describeLogWatch } from './event-transport-watch.ts';
 import { describeLogWrites } from './event-transport-writes.ts';
 
 /** What every `EventTransport` must do (src/stream/event-transport.ts), whatever keeps it. */
@@ -37,7 +37,7 @@ export function describeEventTransport({ name, create }: TransportSuite): void {
 
     describeLogWrites(at);
     describeLogReads(at);
-    describeLogWaits(at);
+    describeLogWatch(at);
     describeLogModel(at);
 
     test('answers a ping', async () => {

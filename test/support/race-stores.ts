@@ -2,7 +2,7 @@ import type { Stores } from './heart.ts';
 import { seeded, type Random } from './random.ts';
 
 /** Calls that end only when something happens: they say nothing about whether work is under way. */
-const LONG_CALLS = new Set(['wait']);
+const AT_ONCE = new Set(['watch', 'publish', 'listen']);
 /** Turns of the loop without a call under way after which nothing goes on by itself. */
 const QUIET_TURNS = 4;
 const PATIENCE_TURNS = 20_000;
@@ -48,7 +48,7 @@ function jittered<T extends object>(port: T, random: Random, gauge: Gauge): T {
     get(target, name, receiver): unknown {
       const member: unknown = Reflect.get(target, name, receiver);
       if (typeof member !== 'function') return member;
-      if (typeof name === 'string' && LONG_CALLS.has(name))
+      if (typeof name === 'string' && AT_ONCE.has(name))
         return (...args: unknown[]): unknown => Reflect.apply(member, target, args);
       return (...args: unknown[]) =>
         gauge.count(async (): Promise<unknown> => {

@@ -1,6 +1,6 @@
 import type { EventTransport, LogInfo, StoredEvent } from '../../stream/event-transport.ts';
 import { assertAppendable, EMPTY_LOG, judgeAppend, ReadBudget, trimmed } from '../log-rules.ts';
-import { LogWaiters } from '../log-waiters.ts';
+import { LogWatchers } from '../log-watchers.ts';
 
 interface Log {
   info: LogInfo;
@@ -11,7 +11,7 @@ interface Log {
 /** Logs in this process only, gone with it. Each method does its work before it first yields, which makes it atomic. */
 export function createMemoryEventTransport(): EventTransport {
   const logs = new Map<string, Log>();
-  const waiters = new LogWaiters();
+  const watchers = new LogWatchers((id) => logs.get(id)?.info.head ?? 0);
 
   return {
     async create(generationId) {
@@ -29,12 +29,16 @@ export function createMemoryEventTransport(): EventTransport {
     async append(request) {
       assertAppendable(request);
       const log = logs.get(request.generationId);
-      const { result, next } = judgeAppend(log?.info, request);
+      const { result, next } = judgeAppend(log?.info, request, (after, limit) => {
+        const at = after + 1 - (log?.info.first ?? 1);
+        return at < 0 ? [] : (log?.events.slice(at, at + limit) ?? []);
+      });
       if (!log || !next) return result;
+      const grew = next.head > log.info.head;
       log.info = next;
-      if (result.outcome !== 'appended') return result;
+      if (!grew) return result;
       for (const event of request.events) log.events.push(Object.freeze({ ...event }));
-      waiters.notify(request.generationId, result.head);
+      watchers.notify(request.generationId);
       return result;
     },
 
@@ -54,9 +58,7 @@ export function createMemoryEventTransport(): EventTransport {
       return { events: budget.events, info: { ...log.info } };
     },
 
-    wait(have, signal) {
-      return waiters.wait(have, signal, (id) => logs.get(id)?.info.head ?? 0);
-    },
+    watch: (listener) => watchers.watch(listener),
 
     async trim(generationId, upTo) {
       const log = logs.get(generationId);
@@ -67,7 +69,7 @@ export function createMemoryEventTransport(): EventTransport {
     },
 
     async drop(generationId) {
-      logs.delete(generationId);
+      if (logs.delete(generationId)) watchers.notify(generationId);
     },
 
     async ping() {},

@@ -1,2 +1,3 @@
+export { LocalHintBus } from './hints.ts';
 export { createMemoryEventTransport } from './event-transport.ts';
 export { createMemoryJobStore } from './job-store.ts';

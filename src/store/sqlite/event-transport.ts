@@ -1,7 +1,7 @@
 import type Database from 'libsql';
 import type { AppendRequest, AppendResult, EventTransport } from '../../stream/event-transport.ts';
 import { assertAppendable } from '../log-rules.ts';
-import { LogWaiters } from '../log-waiters.ts';
+import { LogWatchers } from '../log-watchers.ts';
 import { assertUsable } from './database.ts';
 import { encodeBatch, LogTable } from './log-table.ts';
 
@@ -18,7 +18,7 @@ interface QueuedAppend {
  */
 export function createSqliteEventTransport({ db }: { db: Database.Database }): EventTransport {
   const table = new LogTable(db);
-  const waiters = new LogWaiters();
+  const watchers = new LogWatchers((id) => table.info(id)?.head ?? 0);
   let queue: QueuedAppend[] = [];
 
   /** A transaction that fails takes what is known in memory with it. */
@@ -47,7 +47,7 @@ export function createSqliteEventTransport({ db }: { db: Database.Database }): E
       const entry = batch[index];
       if (!entry) return;
       entry.resolve(result);
-      if (result.outcome === 'appended') waiters.notify(entry.request.generationId, result.head);
+      if (result.outcome === 'appended') watchers.notify(entry.request.generationId);
     });
   }
 
@@ -87,9 +87,7 @@ export function createSqliteEventTransport({ db }: { db: Database.Database }): E
       return page && { events: page.events, info: { ...page.info } };
     },
 
-    wait(have, signal) {
-      return waiters.wait(have, signal, (id) => table.info(id)?.head ?? 0);
-    },
+    watch: (listener) => watchers.watch(listener),
 
     async trim(generationId, upTo) {
       atomically(() => table.trim(generationId, upTo));
@@ -97,6 +95,7 @@ export function createSqliteEventTransport({ db }: { db: Database.Database }): E
 
     async drop(generationId) {
       atomically(() => table.drop(generationId));
+      watchers.notify(generationId);
     },
 
     async ping() {

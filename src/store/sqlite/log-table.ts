@@ -71,10 +71,13 @@ export class LogTable {
   /** Call within a transaction, and `forget` if it fails. */
   append(request: AppendRequest, encoded: string): AppendResult {
     const log = this.#find(request.generationId);
-    const { result, next } = judgeAppend(log?.info, request);
+    const { result, next } = judgeAppend(log?.info, request, (after, limit) => {
+      const range = { after, limit, maxBytes: Infinity };
+      return this.read(request.generationId, range)?.events ?? [];
+    });
     if (!log || !next) return result;
-    if (result.outcome === 'appended') {
-      this.#sql.insert.run([log.id, request.expected + 1, result.head, request.fence, encoded]);
+    if (next.head > log.info.head) {
+      this.#sql.insert.run([log.id, request.expected + 1, next.head, request.fence, encoded]);
     }
     this.#save(log, next);
     return result;

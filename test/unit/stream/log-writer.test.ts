@@ -19,7 +19,7 @@ async function aWriter() {
   await appendAt(store, { generationId: GENERATION, fence: 0, head: 0, at: AT }, [created()]);
   await store.fence(GENERATION, 1);
   const { port: transport, cut, mend } = severable(store);
-  const hub = new LogHub({ transport, schedule: (task) => task(), onTailError: () => {} });
+  const hub = new LogHub({ transport, clock, schedule: (task) => task(), onTailError: () => {} });
   const view = await hub.refresh(GENERATION);
   if (!view) throw new Error('no log');
   hub.drive(view);
