@@ -1,0 +1,199 @@
+import { Mongoose, type Connection, type Model, type SchemaDefinition } from 'mongoose';
+import type { Log } from '../../lib/log.ts';
+import { unavailable } from '../../errors.ts';
+import { asStoreError, MongoConfigError } from './errors.ts';
+
+/**
+ * How long a call may take before it is given up, ms. The driver's own limits are shorter, but it may wait for a
+ * server, for a socket and for an answer, and then try once more: only a limit over all of it bounds the whole.
+ */
+const DEADLINE = 3_000;
+
+const DRIVER_LIMITS = {
+  serverSelectionTimeoutMS: 2_500,
+  connectTimeoutMS: 2_000,
+  /** Without an answer for so long a socket is thrown away: a server that hangs gives no error. */
+  socketTimeoutMS: 2_500,
+  waitQueueTimeoutMS: 2_500,
+  /** A monitor looks this often whether the server lives, and again at once when somebody waits for one. */
+  heartbeatFrequencyMS: 5_000,
+  maxPoolSize: 32,
+  maxIdleTimeMS: 60_000,
+};
+
+/** The server gives up a query at about the time at which nobody waits for it any more. */
+const MAX_TIME = 2_500;
+
+export interface MongoOptions {
+  /** A `mongodb://` or `mongodb+srv://` URI. Its database is used, or `holdfast` where it names none. */
+  uri: string;
+  log: Log;
+}
+
+/**
+ * One client for everything that is kept in MongoDB. Writes are acknowledged by a majority and its journals. Reads ask
+ * the primary and see what is there, acknowledged or not: a write that builds on such a read is not acknowledged
+ * before what it builds on is.
+ */
+export class MongoConnection {
+  readonly #mongoose: Mongoose;
+  readonly #connection: Connection;
+
+  /** Use `connectMongo`. */
+  constructor(mongoose: Mongoose, connection: Connection) {
+    this.#mongoose = mongoose;
+    this.#connection = connection;
+  }
+
+  /** The driver's client, for `MongoDBSaver`; what is called on it goes through `run`, too. */
+  get client(): ReturnType<Connection['getClient']> {
+    return this.#connection.getClient();
+  }
+
+  /** Name of the database. */
+  get database(): string {
+    return this.#connection.name;
+  }
+
+  /** The driver's database, for commands and indexes. Documents go through `model`, which checks what it is given. */
+  get db(): NonNullable<Connection['db']> {
+    const { db } = this.#connection;
+    if (!db) throw unavailable(new Error('the connection is closed'));
+    return db;
+  }
+
+  /**
+   * The model of a collection, the same one for the same name. Fields that are not declared are refused in documents,
+   * updates and filters; operators in a filter's values must be `trusted()` (of mongoose). Read with `.lean()`.
+   */
+  model<T>(collection: string, fields: SchemaDefinition): Model<T> {
+    const known = this.#connection.models[collection];
+    if (known) return known;
+    const schema = new this.#mongoose.Schema<T>(fields, {
+      collection,
+      strict: 'throw',
+      strictQuery: 'throw',
+      autoIndex: false,
+      autoCreate: false,
+      bufferCommands: false,
+      versionKey: false,
+      minimize: false,
+      id: false,
+    });
+    return this.#connection.model<T>(collection, schema);
+  }
+
+  /**
+   * Every call to the server: it ends within `deadline` ms, and throws `unavailable` where the server is out of reach.
+   * What was sent may take effect even so, at the latest when the driver gives it up a few seconds later.
+   */
+  async run<T>(work: () => PromiseLike<T>, deadline: number = DEADLINE): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(unavailable(new Error(`MongoDB did not answer within ${deadline} ms`)));
+      }, deadline);
+    });
+    try {
+      return await Promise.race([work(), late]);
+    } catch (error) {
+      throw asStoreError(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Rejects if the server can't be used. */
+  async ping(): Promise<void> {
+    await this.run(() => this.db.command({ ping: 1 }));
+  }
+
+  /** Closes every socket and stops every timer. Calls that are under way fail. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection.close(true);
+  }
+}
+
+/**
+ * Connects, and looks whether the server will do. Throws MongoConfigError where the URI is none, nobody answers or
+ * the server takes no writes.
+ */
+export async function connectMongo({ uri, log }: MongoOptions): Promise<MongoConnection> {
+  const mongoose = new Mongoose();
+  // Not by the constructor: only `set` knows all of them.
+  mongoose.set({
+    sanitizeFilter: true,
+    strict: 'throw',
+    strictQuery: 'throw',
+    autoIndex: false,
+    autoCreate: false,
+    bufferCommands: false,
+    maxTimeMS: MAX_TIME,
+  });
+  const connection = mongoose.createConnection();
+  observe(connection, log);
+  try {
+    await connection.openUri(uri, {
+      ...DRIVER_LIMITS,
+      ...(namesDatabase(uri) ? {} : { dbName: 'holdfast' }),
+      appName: 'holdfast',
+      writeConcern: { w: 'majority', journal: true, wtimeoutMS: DEADLINE },
+      readConcern: { level: 'local' },
+      readPreference: 'primary',
+      retryWrites: true,
+      retryReads: true,
+      autoIndex: false,
+      autoCreate: false,
+      bufferCommands: false,
+      sanitizeFilter: true,
+    });
+    const mongo = new MongoConnection(mongoose, connection);
+    await assertSuitable(mongo, log);
+    return mongo;
+  } catch (error) {
+    await connection.close(true);
+    throw startError(error);
+  }
+}
+
+/** The path of the URI: after the hosts, which hold no slash. */
+function namesDatabase(uri: string): boolean {
+  return /^mongodb(\+srv)?:\/\/[^/]+\/[^?]/.test(uri);
+}
+
+function observe(connection: Connection, log: Log): void {
+  // Without a listener an `error` event would end the process.
+  connection.on('error', (err: unknown) => log.warn({ err }, 'MongoDB connection failed'));
+  connection.on('disconnected', () => log.warn({}, 'MongoDB disconnected'));
+  connection.on('reconnected', () => log.info({}, 'MongoDB reconnected'));
+}
+
+async function assertSuitable(mongo: MongoConnection, log: Log): Promise<void> {
+  const hello = await mongo.run(() => mongo.db.command({ hello: 1 }));
+  if (hello['isWritablePrimary'] !== true) {
+    throw new MongoConfigError(
+      'MONGODB_URI leads to a server that takes no writes: name the whole replica set, without directConnection.',
+    );
+  }
+  if (hello['setName'] === undefined && hello['msg'] !== 'isdbgrid') {
+    // Nothing here needs transactions or change streams, so it is enough where one server is.
+    log.warn({}, 'MongoDB is a standalone server: writes are not repeated, and are lost with it');
+  }
+}
+
+function startError(error: unknown): unknown {
+  if (error instanceof MongoConfigError || !(error instanceof Error)) return error;
+  if (/Parse|InvalidArgument|APIError|MissingCredentials/.test(error.name)) {
+    return new MongoConfigError(`MONGODB_URI can't be used: ${error.message}.`, { cause: error });
+  }
+  return new MongoConfigError(`MongoDB can't be used: ${error.message}.`, { cause: error });
+}
+
+/** The clock of the primary, epoch ms: replicas whose own clocks differ agree on it. */
+export function mongoTime(mongo: MongoConnection): () => Promise<number> {
+  return async () => {
+    const { localTime } = await mongo.run(() => mongo.db.command({ hello: 1 }));
+    if (!(localTime instanceof Date)) throw new Error('MongoDB told no time');
+    return localTime.getTime();
+  };
+}

@@ -1,0 +1,3 @@
+export { connectMongo, mongoTime, type MongoConnection } from './connection.ts';
+export { MongoConfigError } from './errors.ts';
+export { ensureIndexes, type IndexSpec } from './indexes.ts';

@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import type { Log } from '../../src/lib/log.ts';
+import { connectMongo, type MongoConnection } from '../../src/store/mongo/index.ts';
+
+/**
+ * The MongoDB of the tests: `MONGODB_URI`, which `npm test` sets to a throw-away server where it is not given and one
+ * can be had (scripts/test.mjs). Where there is none the suite is skipped, loudly; REQUIRE_SERVICES=1 makes it fail.
+ */
+const SERVER = process.env['MONGODB_URI'] ?? '';
+
+export interface MongoUnderTest {
+  /** The server, with a database that only this suite uses and that is dropped at its end. */
+  readonly uri: string;
+  /** Connected to it. */
+  readonly mongo: MongoConnection;
+  /** One more connection, closed at the end. */
+  connect(uri?: string): Promise<MongoConnection>;
+  /** Empties every collection of the database; indexes stay. */
+  clear(): Promise<void>;
+}
+
+export const silent: Log = { info() {}, warn() {}, error() {} };
+
+/** A suite that needs a MongoDB. */
+export function describeMongo(name: string, fn: (at: MongoUnderTest) => void): void {
+  if (SERVER !== '') describeThere(name, fn);
+  else if (process.env['REQUIRE_SERVICES'] === '1') {
+    describe(`MongoDB: ${name}`, () => {
+      test('has a MongoDB (MONGODB_URI): REQUIRE_SERVICES=1 wants one', () => {
+        expect(SERVER).not.toBe('');
+      });
+    });
+  } else {
+    process.stderr.write(`!!! no MongoDB (set MONGODB_URI): skipping ${name}\n`);
+    // oxlint-disable-next-line jest/no-disabled-tests -- counted and named as skipped by the reporter
+    describe.skip(`MongoDB: ${name}`, () => {
+      fn(absent);
+    });
+  }
+}
+
+const missing = (): never => {
+  throw new Error('there is no MongoDB');
+};
+
+/** Nothing of a skipped suite runs but its declarations. */
+const absent: MongoUnderTest = {
+  uri: '',
+  get mongo() {
+    return missing();
+  },
+  connect: missing,
+  clear: missing,
+};
+
+function describeThere(name: string, fn: (at: MongoUnderTest) => void): void {
+  describe(`MongoDB: ${name}`, () => {
+    const uri = withDatabase(SERVER, `holdfast_${randomUUID().replaceAll('-', '').slice(0, 20)}`);
+    const open: MongoConnection[] = [];
+    let mongo: MongoConnection | undefined;
+
+    const connect = async (to: string = uri): Promise<MongoConnection> => {
+      const connection = await connectMongo({ uri: to, log: silent });
+      open.push(connection);
+      return connection;
+    };
+
+    beforeAll(async () => {
+      mongo = await connect();
+    });
+
+    afterAll(async () => {
+      await mongo?.db.dropDatabase();
+      await Promise.all(open.map((connection) => connection[Symbol.asyncDispose]()));
+    });
+
+    fn({
+      uri,
+      connect,
+      get mongo() {
+        return mongo ?? missing();
+      },
+      async clear() {
+        const { db } = mongo ?? missing();
+        const names = await db.listCollections({}, { nameOnly: true }).toArray();
+        await Promise.all(names.map((at) => db.collection(at.name).deleteMany({})));
+      },
+    });
+  });
+}
+
+/** The URI with another database. */
+export function withDatabase(uri: string, database: string): string {
+  const parts = /^(mongodb(?:\+srv)?:\/\/[^/?]+)(?:\/[^?]*)?(\?.*)?$/.exec(uri);
+  if (!parts) throw new Error('MONGODB_URI is no MongoDB URI');
+  return `${parts[1]}/${database}${parts[2] ?? ''}`;
+}
