@@ -1,5 +1,7 @@
 import type Database from 'libsql';
 
+export { keyText } from '../key-text.ts';
+
 /**
  * Typed access to rows. Parameters go in as one array: libsql takes a lone `null` or object for named parameters, and
  * aborts the process on a boolean, which is why `SqlValue` has none.
@@ -31,15 +33,4 @@ export function integer(row: Row, column: string): number {
   const value = row[column];
   if (typeof value !== 'number') throw new Error(`column ${column} holds no number`);
   return value;
-}
-
-// oxlint-disable-next-line no-control-regex -- NUL is what it looks for
-const NOT_PLAIN = /^"|\u0000|[\uD800-\uDFFF]/u;
-
-/**
- * A string from outside as a key column. SQLite ends text at a NUL when it is read, and UTF-8 has no lone surrogates:
- * two such ids could meet. They are stored as JSON, which escapes both; so is what looks like JSON already.
- */
-export function keyText(value: string): string {
-  return NOT_PLAIN.test(value) ? JSON.stringify(value) : value;
 }
