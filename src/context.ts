@@ -12,7 +12,11 @@ import { systemClock, type Clock } from './lib/clock.ts';
 import { createIds, type Ids } from './lib/ids.ts';
 import { Releasers } from './lib/releasers.ts';
 import { createLoggers, type Loggers } from './logger.ts';
-import { createMemoryEventTransport, createMemoryJobStore } from './store/memory/index.ts';
+import {
+  createMemoryEventTransport,
+  createMemoryJobStore,
+  LocalHintBus,
+} from './store/memory/index.ts';
 import {
   createSqliteApprovalStore,
   createSqliteCheckpoints,
@@ -27,6 +31,7 @@ import {
 import { Core, type CoreSettings } from './stream/core.ts';
 import type { ConversationStore } from './stream/conversation-store.ts';
 import type { EventTransport } from './stream/event-transport.ts';
+import type { Hints } from './stream/hints.ts';
 import type { JobStore } from './stream/job-store.ts';
 
 /** The composition root: the only place that chooses implementations. */
@@ -56,6 +61,7 @@ interface Stores {
   conversations: ConversationStore;
   approvals: ApprovalStore;
   outbox: Outbox;
+  hints: Hints;
 }
 
 type Db = ReturnType<typeof openDatabase>;
@@ -66,6 +72,8 @@ function openStores(config: Config, place: { db: Db; clock: Clock }): Stores {
     conversations: createSqliteConversationStore({ db }),
     approvals: createSqliteApprovalStore({ db }),
     outbox: config.webhooks ? createSqliteOutbox({ db }) : NO_OUTBOX,
+    // One process: there is nobody to tell.
+    hints: new LocalHintBus().connect(),
   };
   if (config.profile === 'memory') {
     const jobs = createMemoryJobStore({ clock });

@@ -6,7 +6,7 @@ import type { AppContext } from '../http/context.ts';
 import type { UserCall } from '../http/route.ts';
 import { abortSchema, chatSchema, ID_PATTERN, resumeSchema } from '../http/schemas.ts';
 import type { ChatBody } from '../http/schemas.ts';
-import { respondWithStream } from '../http/sse-response.ts';
+import { orLater, respondWithStream } from '../http/sse-response.ts';
 import { hashOf } from '../lib/json.ts';
 import type { StartRequest, Started } from '../stream/generations.ts';
 
@@ -75,13 +75,13 @@ export function createChatController(ctx: Context) {
       const started = await generations.start(owner, request);
       announce(call, started);
       const from = { cursor: undefined, snapshot: false };
-      const subscribed = await generations.subscribe(owner, started.streamId, from);
+      const subscribed = await orLater(generations.subscribe(owner, started.streamId, from));
       if (subscribed.outcome === 'at_end') {
         place.release();
         res.status(204).end();
         return;
       }
-      respondWithStream({ res, subscribed, place, ids: ctx.ids, now: ctx.clock.now() });
+      respondWithStream({ res, subscribed, place, ids: ctx.ids, clock: ctx.clock });
     } catch (error) {
       place.release();
       throw error;

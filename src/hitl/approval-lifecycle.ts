@@ -58,7 +58,9 @@ export class ApprovalLifecycle {
       pause: newPause(job, asked, { now, ids, settings }),
       actor: { driver: settings.driver, leaseTtl: settings.leaseTtl, now },
     });
-    return paused.outcome === 'moved' && paused.job.status === 'paused' ? paused.job : undefined;
+    // Only we can have paused it at our fence: then the write got through, and its answer did not.
+    const held = paused.job;
+    return held?.status === 'paused' && held.fence === fence ? held : undefined;
   }
 
   /** Tells everybody who must know that it waits. */

@@ -26,7 +26,7 @@ export interface DeciderDeps {
   leaseTtl: number;
   maxPerOwner: number;
   /** There is something to claim. */
-  poke(): void;
+  offer(): void;
 }
 
 /** Takes people's answers: the ladder of PROTOCOL.md section 4, in its order. A refusal changes nothing. */
@@ -83,8 +83,8 @@ export class Decider {
     const command = expireCommand(job, { driver, leaseTtl, now });
     const expired = await carryOut(jobs, job.generationId, command);
     if (expired.outcome === 'refused') return false;
-    if (expired.job.status === 'finalizing') await finaliser.run(expired.job);
-    this.#deps.poke();
+    if (expired.job.status === 'finalizing') await finaliser.see(expired.job);
+    this.#deps.offer();
     throw new AppError('ACTION_EXPIRED', 'It was not answered in time.', {
       details: { actionId: job.action.actionId, expiresAt: job.action.expiresAt },
     });
@@ -138,7 +138,7 @@ export class Decider {
     if (decided.outcome !== 'moved') return undefined;
     log.info({ generationId, actionId, kind: action.kind }, 'action decided');
     await this.#tell(decided.job, actionId, approvals);
-    this.#deps.poke();
+    this.#deps.offer();
     return decided.job;
   }
 

@@ -1,4 +1,6 @@
 import type { Response } from 'express';
+import { isUnavailable } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { FrameSink, Reader, Subscribed } from '../stream/generations.ts';
 import { createFrameWriter } from './frame-writer.ts';
@@ -15,6 +17,9 @@ const HEADERS = {
 };
 
 const HEARTBEAT = Buffer.from(': ping\n\n');
+
+/** A stream that has nothing to give yet is cut after this many ms: long enough for its headers to reach the client. */
+const LATER_MS = 1_000;
 
 /** Spreads the reconnects of many clients over 1 to 3 s. */
 function retryMs(ids: Ids): number {
@@ -72,17 +77,27 @@ class SseStream implements FrameSink, OpenStream {
 
 export interface StreamAnswer {
   res: Response;
-  subscribed: Extract<Subscribed, { outcome: 'open' }>;
+  subscribed: Exclude<Subscribed, { outcome: 'at_end' }>;
   place: StreamPlace;
   ids: Ids;
-  /** Milliseconds, for the latency metric: the answer is there when its headers are. */
-  now: number;
+  clock: Clock;
+}
+
+/** A store that is out of reach is no reason for a status that makes an EventSource give up for good. */
+export async function orLater(subscribing: Promise<Subscribed>): Promise<Subscribed> {
+  try {
+    return await subscribing;
+  } catch (error) {
+    if (isUnavailable(error)) return { outcome: 'later' };
+    throw error;
+  }
 }
 
 /** Sends the headers with a first comment at once, then whatever the reader is given. */
 export function respondWithStream(answer: StreamAnswer): void {
-  const { res, subscribed, place, ids } = answer;
-  factsOf(res).answeredAt = answer.now;
+  const { res, subscribed, place, ids, clock } = answer;
+  // The answer is there when its headers are.
+  factsOf(res).answeredAt = clock.now();
   if (res.req.method === 'HEAD') {
     place.release();
     res.writeHead(200, HEADERS).end();
@@ -96,10 +111,13 @@ export function respondWithStream(answer: StreamAnswer): void {
   res.writeHead(200, HEADERS);
   res.write(`: connected\nretry: ${retryMs(ids)}\n\n`);
   const stream = new SseStream(res);
+  const cut =
+    subscribed.outcome === 'later' ? clock.after(LATER_MS, () => stream.destroy()) : undefined;
   res.once('close', () => {
+    cut?.cancel();
     stream.gone();
     place.release();
   });
   place.attach(stream);
-  stream.reader = subscribed.open(stream);
+  if (subscribed.outcome === 'open') stream.reader = subscribed.open(stream);
 }

@@ -51,12 +51,16 @@ function isTimeKey(key: unknown): key is TimeKey {
   return Array.isArray(key) && key.length === 2 && key.every((item) => typeof item === 'string');
 }
 
+/** The place in such a list after which a page begins; undefined: it is the first. */
+export function placeOf({ cursor }: Pick<PageRequest, 'cursor'>): TimeKey | undefined {
+  return cursor === undefined ? undefined : decodeCursor(cursor, isTimeKey);
+}
+
 /** A page of such a list. `rows` gives at most `limit` of them that come after a place, or the first ones. */
 export function timePage<R, T>(
-  { limit, cursor }: PageRequest,
+  page: PageRequest,
   rows: (after: TimeKey | undefined, limit: number) => R[],
   as: { item: (row: R) => T; key: (row: R) => TimeKey },
 ): Page<T> {
-  const after = cursor === undefined ? undefined : decodeCursor(cursor, isTimeKey);
-  return pageOf(rows(after, limit + 1), limit, as);
+  return pageOf(rows(placeOf(page), page.limit + 1), page.limit, as);
 }

@@ -12,8 +12,10 @@ import { Finaliser } from './finaliser.ts';
 import { FlushTicker } from './flush-ticker.ts';
 import { GenerationJobManager } from './generation-job-manager.ts';
 import type { Generations } from './generations.ts';
+import type { Hints } from './hints.ts';
 import type { JobStore } from './job-store.ts';
 import { LogHub } from './log-hub.ts';
+import { LogRepair } from './log-repair.ts';
 import { Look } from './look.ts';
 import type { StreamMetrics } from './metrics.ts';
 import { Opening } from './opening.ts';
@@ -22,6 +24,7 @@ import { Starter } from './starter.ts';
 import { Stopper } from './stopper.ts';
 import { Subscriber } from './subscriber.ts';
 import { Supervisor } from './supervisor.ts';
+import { Takeover } from './takeover.ts';
 import { Titles } from './titles.ts';
 
 /** Who deletes a temporary conversation whose time is over. */
@@ -30,6 +33,7 @@ const PURGE = 'system';
 export interface CoreDeps {
   jobs: JobStore;
   transport: EventTransport;
+  hints: Hints;
   conversations: ConversationStore;
   runner: AgentRunner;
   catalog: AgentCatalog;
@@ -72,6 +76,8 @@ export class Core implements AsyncDisposable {
   readonly #queue: RunQueue;
   readonly #supervisor: Supervisor;
   readonly #titles: Titles;
+  readonly #finaliser: Finaliser;
+  readonly #ear: Disposable;
   #draining = false;
 
   constructor(deps: CoreDeps) {
@@ -88,6 +94,7 @@ export class Core implements AsyncDisposable {
     });
     this.#hub = hub;
     const opening = new Opening({ ...deps, temporaryTtl: settings.temporaryTtl });
+    const repair = new LogRepair({ ...deps, hub });
     const lifecycle = new ApprovalLifecycle({
       ...deps,
       hub,
@@ -98,10 +105,22 @@ export class Core implements AsyncDisposable {
       ...deps,
       hub,
       opening,
+      repair,
       titles: this.#titles,
       approvals: lifecycle,
       haltDriver: (generationId, fence) => this.#queue.haltBefore(generationId, fence),
       finished: (job) => stopper.promoteNext(job.conversationId),
+    });
+    this.#finaliser = finaliser;
+    const offer = (): void => this.#queue.offer();
+    const takeover = new Takeover({
+      ...deps,
+      finaliser,
+      approvals: lifecycle,
+      driver,
+      leaseTtl,
+      expiry: settings,
+      offer,
     });
     const titles = this.#titles;
     this.#queue = new RunQueue({
@@ -113,11 +132,14 @@ export class Core implements AsyncDisposable {
       ticker: this.#ticker,
       approvals: lifecycle,
       approvalStore: deps.approvals,
+      takeover,
+      offer,
       driver,
       leaseTtl,
       capacity: settings.maxConcurrentRuns,
     });
-    const stopper = new Stopper({ jobs, finaliser, queue: this.#queue, driver, leaseTtl });
+    const { hints } = deps;
+    const stopper = new Stopper({ jobs, finaliser, queue: this.#queue, hints, driver, leaseTtl });
     const starter = new Starter({
       ...deps,
       opening,
@@ -132,7 +154,7 @@ export class Core implements AsyncDisposable {
       driver,
       leaseTtl,
       maxPerOwner: settings.maxPerOwner,
-      poke: () => this.#queue.poke(),
+      offer,
     });
     this.approvals = new ApprovalQueries(deps);
     const manager = new GenerationJobManager({
@@ -141,15 +163,15 @@ export class Core implements AsyncDisposable {
       starter,
       stopper,
       decider,
-      subscriber: new Subscriber({ ...deps, hub }),
-      look: new Look({ ...deps, hub }),
+      subscriber: new Subscriber({ ...deps, hub, repair }),
+      look: new Look({ ...deps, repair }),
       isDraining: () => this.#draining,
     });
     this.generations = manager;
     this.#supervisor = new Supervisor({
       ...deps,
       ...settings,
-      expiry: settings,
+      takeover,
       approvals: lifecycle,
       hub,
       finaliser,
@@ -159,6 +181,10 @@ export class Core implements AsyncDisposable {
           await manager.eraseConversation(id, PURGE);
         }
       },
+    });
+    this.#ear = hints.listen((hint) => {
+      if (hint.type === 'queued') this.#queue.poke();
+      else void this.#queue.haltBefore(hint.generationId, hint.fence);
     });
   }
 
@@ -188,8 +214,10 @@ export class Core implements AsyncDisposable {
   /** Hands over what still runs, then lets go of everything. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.beginDrain();
+    this.#ear[Symbol.dispose]();
     await this.#supervisor[Symbol.asyncDispose]();
     await this.#queue[Symbol.asyncDispose]();
+    await this.#finaliser[Symbol.asyncDispose]();
     await this.#titles[Symbol.asyncDispose]();
     this.#ticker[Symbol.dispose]();
     await this.#hub[Symbol.asyncDispose]();

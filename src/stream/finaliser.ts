@@ -1,6 +1,7 @@
 import type { AgentRunner } from '../agent/agent-runner.ts';
 import type { ApprovalLifecycle } from '../hitl/approval-lifecycle.ts';
 import { hashOf } from '../lib/json.ts';
+import { delay, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { publicConversation, type ConversationStore } from './conversation-store.ts';
 import { closingEvents } from './closing.ts';
@@ -11,14 +12,18 @@ import type { FinalizingJob, Job } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import { appendAt } from './log-append.ts';
 import type { LogHub } from './log-hub.ts';
+import type { LogRepair } from './log-repair.ts';
 import type { LogView } from './log-view.ts';
 import type { Conversation, Message } from './message.ts';
 import type { StreamMetrics } from './metrics.ts';
 import type { Opening } from './opening.ts';
+import { persist } from './persist.ts';
 import type { Titles } from './titles.ts';
 
 /** Past this many UTF-16 units of JSON the terminal event names the message's content by its hash. */
 const MAX_DONE_MESSAGE = 64 * 1024;
+/** A caller who only wants to see the end waits this many ms for it. */
+const SEE_END_MS = 3_000;
 
 export interface FinaliserDeps {
   jobs: JobStore;
@@ -27,9 +32,11 @@ export interface FinaliserDeps {
   runner: Pick<AgentRunner, 'prune'>;
   hub: LogHub;
   opening: Opening;
+  repair: Pick<LogRepair, 'complete'>;
   titles: Titles;
   approvals: Pick<ApprovalLifecycle, 'settle' | 'finished'>;
   metrics: StreamMetrics;
+  clock: Clock;
   log: Log;
   /** Stops a driver in this process that was claimed before this fence, and lets go of the log. */
   haltDriver(generationId: string, fence: number): Promise<void>;
@@ -42,22 +49,45 @@ export interface FinaliserDeps {
  * message saved, the terminal event appended if there is none, checkpoints pruned, the record closed. Each step is
  * idempotent, so that after a crash anybody can begin again from the first.
  */
-export class Finaliser {
+export class Finaliser implements AsyncDisposable {
   readonly #deps: FinaliserDeps;
   readonly #running = new Map<string, Promise<void>>();
+  readonly #stop = new AbortController();
 
   constructor(deps: FinaliserDeps) {
     this.#deps = deps;
   }
 
-  /** Resolves when the generation is finished, or when another replica was found to be at it. */
+  /**
+   * Resolves when the generation is finished, or when another replica was found to be at it. Begins again as long as a
+   * store is out of reach.
+   */
   run(job: FinalizingJob): Promise<void> {
     const key = `${job.generationId}:${job.fence}`;
     const known = this.#running.get(key);
     if (known) return known;
-    const running = this.#finalise(job).finally(() => this.#running.delete(key));
+    const patience = { clock: this.#deps.clock, signal: this.#stop.signal };
+    const running = persist(() => this.#finalise(job), patience).finally(() =>
+      this.#running.delete(key),
+    );
     this.#running.set(key, running);
     return running;
+  }
+
+  /** As `run`, for somebody who waits for an answer: resolves after a while at the latest, and the rest goes on. */
+  async see(job: FinalizingJob): Promise<void> {
+    const over = new AbortController();
+    const running = this.run(job).finally(() => over.abort());
+    const late = delay(this.#deps.clock, SEE_END_MS, over.signal);
+    running.catch((err: unknown) => {
+      this.#deps.log.error({ err, generationId: job.generationId }, 'finalising failed');
+    });
+    await Promise.race([running, late]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await Promise.allSettled(this.#running.values());
   }
 
   async #finalise(job: FinalizingJob): Promise<void> {
@@ -95,7 +125,8 @@ export class Finaliser {
     if (!info || !('head' in info)) return undefined;
     // No older driver can take the log from now on; one that has it already keeps the view from what is durable.
     await this.#deps.haltDriver(generationId, fence);
-    return hub.refresh(generationId);
+    const view = await hub.refresh(generationId);
+    return view && this.#deps.repair.complete(job, view);
   }
 
   async #close(

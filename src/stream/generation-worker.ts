@@ -1,26 +1,24 @@
 import type { AgentRunner, PauseRequest, RunnerEvent, RunRequest } from '../agent/agent-runner.ts';
 import { RunError } from '../agent/agent-runner.ts';
-import type { ApprovalLifecycle } from '../hitl/approval-lifecycle.ts';
 import type { ApprovalStore } from '../hitl/approval-store.ts';
 import { createCallPolicy } from '../hitl/call-policy.ts';
-import { delay, type Clock } from '../lib/clock.ts';
-import type { Log } from '../lib/log.ts';
+import { isUnavailable } from '../errors.ts';
+import { delay } from '../lib/clock.ts';
 import { begin, type Pen } from './beginning.ts';
-import type { ConversationStore } from './conversation-store.ts';
 import type { EventBody } from './events.ts';
 import type { EventTransport } from './event-transport.ts';
-import type { Finaliser } from './finaliser.ts';
 import type { FlushTicker } from './flush-ticker.ts';
 import type { MessageFold } from './fold.ts';
 import { carryOut } from './job-command.ts';
-import type { JobError, PausedJob, RunningJob } from './job.ts';
-import type { JobStore } from './job-store.ts';
+import type { JobError, RunningJob } from './job.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import type { LogHub } from './log-hub.ts';
-import { FencedError, LogWriter } from './log-writer.ts';
+import { FencedError, LogLostError, LogWriter } from './log-writer.ts';
 import type { Message } from './message.ts';
 import type { StreamMetrics } from './metrics.ts';
 import type { Opening } from './opening.ts';
+import { persist } from './persist.ts';
+import { RunEnding, type RunEndingDeps } from './run-ending.ts';
 import { createRunLedger } from './run-ledger.ts';
 import type { Titles } from './titles.ts';
 import { addUsage } from './usage.ts';
@@ -28,29 +26,16 @@ import { addUsage } from './usage.ts';
 /** How long the terminal event waits for the title of a first turn. */
 const TITLE_PATIENCE = 3_000;
 
-export interface WorkerDeps {
-  jobs: JobStore;
+export interface WorkerDeps extends RunEndingDeps {
   transport: EventTransport;
-  conversations: ConversationStore;
   runner: AgentRunner;
   hub: LogHub;
   opening: Opening;
-  finaliser: Finaliser;
   titles: Titles;
-  approvals: ApprovalLifecycle;
   approvalStore: ApprovalStore;
   ticker: FlushTicker;
-  clock: Clock;
   metrics: StreamMetrics;
-  log: Log;
-  driver: string;
-  leaseTtl: number;
 }
-
-const NOT_DURABLE: JobError = {
-  code: 'PAUSE_NOT_DURABLE',
-  message: 'The request for approval could not be saved, so nothing was run.',
-};
 
 /** Why a worker stopped before its run ended. */
 class Halted extends Error {
@@ -62,6 +47,8 @@ type Ending =
   | { how: 'failed'; error: JobError }
   | { how: 'handover' }
   | { how: 'paused'; asked: PauseRequest }
+  /** A store failed, or lost what was written: what is durable is taken up anew. */
+  | { how: 'gave_up' }
   /** Not ours any more, or stopped on purpose: somebody else sees to the rest. */
   | { how: 'left' };
 
@@ -78,7 +65,10 @@ export class GenerationWorker {
   readonly #deps: WorkerDeps;
   readonly #stop = new AbortController();
   readonly #drain = new AbortController();
+  readonly #quit = new AbortController();
+  readonly #ending: RunEnding;
   readonly #keeper: LeaseKeeper;
+  #leaseLost = false;
   #phase: 'running' | 'finishing' | 'stopped' = 'running';
   #halting: Promise<void> = Promise.resolve();
   #pen: Pen | undefined;
@@ -86,6 +76,7 @@ export class GenerationWorker {
   constructor(job: RunningJob, deps: WorkerDeps) {
     this.job = job;
     this.#deps = deps;
+    this.#ending = new RunEnding(job, deps, this.#quit.signal);
     this.#keeper = this.#keepLease();
     this.over = this.#drive();
   }
@@ -103,6 +94,7 @@ export class GenerationWorker {
       },
       lost: () => {
         log.warn({ generationId, fence }, 'lease lost');
+        this.#leaseLost = true;
         void this.halt();
       },
     });
@@ -129,18 +121,20 @@ export class GenerationWorker {
 
   /** Stops now and gives the generation back to the queue (T16); what its checkpoint lacks will be asked again. */
   async handOver(): Promise<void> {
+    this.#quit.abort();
     if (this.#phase !== 'running') return;
     await this.halt();
-    await this.#queueAgain();
+    await this.#ending.handOver();
   }
 
   async #drive(): Promise<void> {
     const { generationId, fence } = this.job;
+    let gaveUp = false;
     try {
-      await this.#end(await this.#run());
+      gaveUp = (await this.#end(await this.#run())) === 'gave_up';
     } catch (err) {
-      // The store failed under us. The lease runs out, and whoever takes over begins from what is durable.
-      this.#deps.log.error({ err, generationId, fence }, 'driver gave up');
+      this.#deps.log.error({ err, generationId, fence }, 'driver failed');
+      gaveUp = true;
     } finally {
       this.#keeper[Symbol.dispose]();
       this.#stop.abort(new Halted('over'));
@@ -149,10 +143,21 @@ export class GenerationWorker {
       await this.#halting;
       await this.#deps.hub.release(generationId).catch(() => undefined);
     }
+    if (gaveUp || this.#leaseLost) await this.#giveUp();
+  }
+
+  /** If this fails too the lease runs out, and whoever takes over begins from what is durable. */
+  async #giveUp(): Promise<void> {
+    const { generationId, fence } = this.job;
+    this.#deps.log.warn({ generationId, fence }, 'driver gives up');
+    await this.#ending.giveUp().catch((err: unknown) => {
+      this.#deps.log.error({ err, generationId, fence }, 'driver could not give up');
+    });
   }
 
   async #run(): Promise<Ending> {
-    const pen = await this.#takePen();
+    const { clock } = this.#deps;
+    const pen = await persist(() => this.#takePen(), { clock, signal: this.#stop.signal });
     if (!pen || this.#phase !== 'running') return { how: 'left' };
     try {
       const title = this.#deps.titles.begin(this.job);
@@ -171,6 +176,10 @@ export class GenerationWorker {
     if (error instanceof FencedError) {
       this.#deps.log.warn({ generationId, fence, err: error }, 'fenced');
       return { how: 'left' };
+    }
+    if (error instanceof LogLostError || isUnavailable(error)) {
+      this.#deps.log.warn({ generationId, fence, err: error }, 'store failed');
+      return { how: 'gave_up' };
     }
     await pen.writer.flush();
     if (error instanceof RunError) {
@@ -241,54 +250,25 @@ export class GenerationWorker {
     }
   }
 
-  async #end(ending: Ending): Promise<void> {
-    if (ending.how === 'left' || this.#phase !== 'running') return;
+  async #end(ending: Ending): Promise<Ending['how']> {
+    const { how } = ending;
+    if (how === 'left' || this.#phase !== 'running') return 'left';
     this.#phase = 'finishing';
     const pen = this.#pen;
     pen?.writer.close();
-    await this.#deps.hub.release(this.job.generationId);
-    if (ending.how === 'handover') return this.#queueAgain();
-    if (ending.how === 'paused' && pen) return this.#pause(ending.asked, pen);
-    const error = ending.how === 'failed' ? ending.error : null;
-    await this.#finish(ending.how === 'completed' ? 'completed' : 'failed', error);
-  }
-
-  async #finish(outcome: 'completed' | 'failed', error: JobError | null): Promise<void> {
-    const { generationId, fence } = this.job;
-    const { jobs, driver, leaseTtl, finaliser } = this.#deps;
-    const actor = { driver, leaseTtl, now: await jobs.now() };
-    const finish = { type: 'finish', fence, outcome, error, actor } as const;
-    const finished = await carryOut(jobs, generationId, finish);
-    // Finalising has the lease of T8 and no more: if a step of it hangs, somebody else may begin again.
-    this.#keeper[Symbol.dispose]();
-    if (finished.outcome === 'moved' && finished.job.status === 'finalizing') {
-      await finaliser.run(finished.job);
+    if (how === 'gave_up') return how;
+    const logged = pen?.view.head.seq ?? 0;
+    await this.#deps.hub.release(this.job.generationId).catch(() => undefined);
+    // What follows has the lease of its own write and no more: if a step hangs, somebody else may begin again.
+    const fixed = (): void => this.#keeper[Symbol.dispose]();
+    if (how === 'handover') await this.#ending.handOver();
+    else if (how === 'paused' && pen) await this.#ending.pause(ending.asked, pen.view, fixed);
+    else {
+      const error = how === 'failed' ? ending.error : null;
+      const outcome = how === 'completed' ? 'completed' : 'failed';
+      await this.#ending.finish({ outcome, error, logged }, fixed);
     }
-  }
-
-  /** The checkpoint is durable; then the partial message, then the record, then everybody is told. */
-  async #pause(asked: PauseRequest, { view }: Pen): Promise<void> {
-    const { conversations, approvals, log } = this.#deps;
-    const { generationId, fence } = this.job;
-    let paused: PausedJob | undefined;
-    try {
-      const saved = await conversations.upsertMessage(view.fold.message(), fence);
-      if (saved !== 'stored') return;
-      paused = await approvals.pause(this.job, asked);
-    } catch (err) {
-      log.error({ err, generationId }, 'pause not durable');
-      return this.#finish('failed', NOT_DURABLE);
-    }
-    this.#keeper[Symbol.dispose]();
-    if (!paused) return;
-    log.info({ generationId, kind: asked.kind }, 'generation paused');
-    await approvals.announce(paused);
-  }
-
-  async #queueAgain(): Promise<void> {
-    const { generationId, fence } = this.job;
-    const now = await this.#deps.jobs.now();
-    await carryOut(this.#deps.jobs, generationId, { type: 'hand_over', fence, now });
+    return how;
   }
 }
 

@@ -100,7 +100,10 @@ export interface ReadFrom {
 
 export type Subscribed =
   /** The cursor names the last event of a finished stream: 204. */
-  { outcome: 'at_end' } | { outcome: 'open'; open(sink: FrameSink): Reader };
+  | { outcome: 'at_end' }
+  | { outcome: 'open'; open(sink: FrameSink): Reader }
+  /** The log can't be read at this moment, and will be: the client is to come back with its cursor. */
+  | { outcome: 'later' };
 
 /** Where frames go: a socket. `write` returns false when its buffer is full; then `Reader.drained` is due. */
 export interface FrameSink {

@@ -1,5 +1,7 @@
+import { isUnavailable } from '../errors.ts';
+import { hashOf } from '../lib/json.ts';
 import type { Job } from './job.ts';
-import type { JobStore } from './job-store.ts';
+import type { JobStore, StoreResult } from './job-store.ts';
 import { transition } from './transition.ts';
 import type { Command, Refusal } from './transition-command.ts';
 
@@ -19,10 +21,27 @@ export async function carryOutOnce(
 ): Promise<CommandResult | { outcome: 'stale'; current: Job | undefined }> {
   const next = transition(job, command);
   if (next.outcome === 'refused') return { ...next, job };
-  const written = await jobs.compareAndSet(next.job, job.version);
+  const written = await compareAndSet(jobs, next.job, job.version);
   if (written.outcome === 'stored') return next;
   if (written.outcome === 'lane_taken') return { outcome: 'refused', reason: 'waiting', job };
   return written;
+}
+
+/** A write whose answer was lost is sent once more: it may have got through. */
+async function compareAndSet(
+  jobs: Pick<JobStore, 'compareAndSet'>,
+  next: Job,
+  expected: number,
+): Promise<StoreResult> {
+  try {
+    return await jobs.compareAndSet(next, expected);
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+    const again = await jobs.compareAndSet(next, expected);
+    const through =
+      again.outcome === 'stale' && again.current && hashOf(again.current) === hashOf(next);
+    return through ? { outcome: 'stored' } : again;
+  }
 }
 
 /** Carries a command out on the record that is really there: read, transition, compare-and-set, again if it was stale. */

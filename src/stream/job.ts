@@ -110,6 +110,8 @@ export type FinalizingJob = JobBase & {
   status: 'finalizing';
   outcome: Outcome;
   error: JobError | null;
+  /** Sequence up to which its driver logged; 0: not known. A shorter log has lost entries. */
+  logged: number;
   lease: Lease;
 };
 export type FinishedJob = JobBase & {

@@ -6,6 +6,7 @@ import { toStored } from './frame.ts';
 import type { LogHub } from './log-hub.ts';
 import type { LogView } from './log-view.ts';
 import type { StreamMetrics } from './metrics.ts';
+import { persist } from './persist.ts';
 
 /** A flush is made at once when this much waits. */
 const FLUSH_BYTES = 64 * 1024;
@@ -25,6 +26,11 @@ export class FencedError extends Error {
   override name = 'FencedError';
 }
 
+/** The store lost entries of the log, or all of it. */
+export class LogLostError extends Error {
+  override name = 'LogLostError';
+}
+
 interface Pending {
   stored: StoredEvent;
   event: LogEvent;
@@ -34,6 +40,7 @@ interface Pending {
 /**
  * The pen of a generation's driver. Deltas are shown to local readers at once and stored within one flush window;
  * everything else is shown only once it is stored. One append at a time is under way, with all that gathered meanwhile.
+ * While the store is out of reach the append is repeated, and nothing more is shown.
  */
 export class LogWriter {
   readonly #view: LogView;
@@ -43,7 +50,9 @@ export class LogWriter {
   #queuedBytes = 0;
   #flushing: Promise<void> | undefined;
   #failure: Error | undefined;
-  #closed = false;
+  readonly #over = new AbortController();
+  /** An append failed, and is being repeated. */
+  #stalled = false;
   #head: number;
   /** Events that wait for a flush hold back the deltas behind them. */
   #hidden = 0;
@@ -58,13 +67,13 @@ export class LogWriter {
   /** Appends an event. Resolves when it is durable, for a delta at once (or when there is room for more). */
   append(body: EventBody): Promise<void> | undefined {
     if (this.#failure) return Promise.reject(this.#failure);
-    if (this.#closed) return undefined;
+    if (this.#over.signal.aborted) return undefined;
     const at = new Date(this.#deps.clock.now()).toISOString();
     this.#head += 1;
     const event: LogEvent = { seq: this.#head, fence: this.#fence, at, body };
     const stored = toStored(event);
     const delta = isDelta(body.type);
-    const shown = delta && this.#hidden === 0;
+    const shown = delta && this.#hidden === 0 && !this.#stalled;
     if (shown) this.#show(stored, event);
     else this.#hidden += 1;
     this.#queue.push({ stored, event, shown });
@@ -89,9 +98,12 @@ export class LogWriter {
     if (this.#failure) throw this.#failure;
   }
 
-  /** Nothing can be appended any more; what was appended may still be flushed. Idempotent. */
+  /**
+   * Nothing can be appended any more; what was appended may still be flushed, but no longer waits for a store that is
+   * out of reach. Idempotent.
+   */
   close(): void {
-    this.#closed = true;
+    this.#over.abort();
     this.#deps.ticker.remove(this);
   }
 
@@ -103,16 +115,11 @@ export class LogWriter {
     this.#queuedBytes = 0;
     this.#deps.ticker.remove(this);
     try {
-      const began = this.#deps.clock.now();
-      const result = await this.#deps.transport.append({
-        generationId: this.#view.generationId,
-        fence: this.#fence,
-        expected: first.stored.seq - 1,
-        events: batch.map((pending) => pending.stored),
-        final: false,
-      });
-      this.#deps.metrics.appended(this.#deps.clock.now() - began, batch.length);
-      refuse(result);
+      const { clock, metrics } = this.#deps;
+      const began = clock.now();
+      const patience = { clock, signal: this.#over.signal };
+      refuse(await persist(() => this.#append(batch, first.stored.seq - 1), patience));
+      metrics.appended(clock.now() - began, batch.length);
     } catch (error) {
       this.#failure = error instanceof Error ? error : new Error(String(error));
       this.#queue = [];
@@ -120,6 +127,23 @@ export class LogWriter {
       throw this.#failure;
     }
     this.#stored(batch);
+  }
+
+  async #append(batch: readonly Pending[], expected: number): Promise<AppendResult> {
+    try {
+      const result = await this.#deps.transport.append({
+        generationId: this.#view.generationId,
+        fence: this.#fence,
+        expected,
+        events: batch.map((pending) => pending.stored),
+        final: false,
+      });
+      this.#stalled = false;
+      return result;
+    } catch (error) {
+      this.#stalled = true;
+      throw error;
+    }
   }
 
   #stored(batch: readonly Pending[]): void {
@@ -150,10 +174,10 @@ function refuse(result: AppendResult): void {
       return;
     case 'stale_fence':
     case 'closed':
-    case 'missing':
       throw new FencedError(`the log is no longer this driver's: ${result.outcome}`);
+    case 'missing':
     case 'out_of_sequence':
-      throw new FencedError('the log lost entries');
+      throw new LogLostError(`the store lost entries of the log: ${result.outcome}`);
     default:
       result satisfies never;
   }

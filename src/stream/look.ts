@@ -6,7 +6,7 @@ import type { ActiveGeneration, ConversationStatus } from './generations.ts';
 import type { StreamState } from './events.ts';
 import { isLive, type Job, type Owner } from './job.ts';
 import type { JobStore } from './job-store.ts';
-import type { LogHub } from './log-hub.ts';
+import type { LogRepair } from './log-repair.ts';
 import { publicStatus, sameOwner } from './owned.ts';
 
 /** Live generations listed at most: above any sensible limit per user. */
@@ -15,7 +15,7 @@ const MAX_ACTIVE = 1_000;
 export interface LookDeps {
   jobs: JobStore;
   conversations: ConversationStore;
-  hub: LogHub;
+  repair: Pick<LogRepair, 'open'>;
 }
 
 /** What is going on (docs/PROTOCOL.md section 6). */
@@ -63,7 +63,7 @@ export class Look {
   }
 
   async #seen(job: Job): Promise<{ cursor: string; state: StreamState } | undefined> {
-    const view = await this.#deps.hub.open(job.generationId);
+    const view = await this.#deps.repair.open(job);
     if (view && view.head.seq > 0) {
       return { cursor: formatCursor(job.generationId, view.head), state: view.fold.state() };
     }

@@ -1,11 +1,13 @@
 import type { Log } from '../lib/log.ts';
 import { GenerationWorker, type WorkerDeps } from './generation-worker.ts';
+import type { Hints } from './hints.ts';
 import { carryOut } from './job-command.ts';
 import type { QueuedJob } from './job.ts';
 
 export interface RunQueueDeps extends WorkerDeps {
   /** Runs that this process drives at once. */
   capacity: number;
+  hints: Hints;
   log: Log;
 }
 
@@ -49,6 +51,12 @@ export class RunQueue implements AsyncDisposable {
   async haltBefore(generationId: string, fence: number): Promise<void> {
     const worker = this.#workers.get(generationId);
     if (worker && worker.job.fence < fence) await worker.halt();
+  }
+
+  /** Something became claimable. What can't be claimed here, another replica may have a slot for. */
+  offer(): void {
+    if (this.free <= 0) this.#deps.hints.publish({ type: 'queued' });
+    this.poke();
   }
 
   /** Something may be claimable. Never rejects: what fails now is found again by the next scan. */

@@ -1,8 +1,9 @@
 import type { AgentCatalog } from '../agent/agent-runner.ts';
 import type { RunSpec } from '../agent/run-spec.ts';
-import { AppError, notFound } from '../errors.ts';
+import { AppError, isUnavailable, notFound } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
+import type { Log } from '../lib/log.ts';
 import { KeyedMutex } from '../lib/keyed-mutex.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import type { EventTransport } from './event-transport.ts';
@@ -27,6 +28,7 @@ export interface StarterDeps {
   clock: Clock;
   ids: Ids;
   metrics: StreamMetrics;
+  log: Log;
   maxPerOwner: number;
 }
 
@@ -102,12 +104,22 @@ export class Starter {
       await this.#deps.jobs.deleteConversation(job.conversationId);
       throw notFound('conversation');
     }
-    await opening.createLog(job, 0);
+    await this.#createLog(job);
     metrics.generationStarted();
     if (job.lane === 'waiting' && request.onBusy === 'interrupt') await this.#interrupt(job);
     const waits = await this.#announceWait(job);
-    queue.poke();
+    queue.offer();
     return started(job, waits ? 'queued' : 'started');
+  }
+
+  /** The turn is durable by its record: where the log's store is out of reach, its driver makes the log. */
+  async #createLog(job: QueuedJob): Promise<void> {
+    try {
+      await this.#deps.opening.createLog(job, 0);
+    } catch (err) {
+      if (!isUnavailable(err)) throw err;
+      this.#deps.log.warn({ err, generationId: job.generationId }, 'no log yet');
+    }
   }
 
   /** Everything of the conversation that came before this turn makes way for it. */
@@ -126,10 +138,13 @@ export class Starter {
     if (position === 0) return false;
     const { generationId } = job;
     const at = new Date(this.#deps.clock.now()).toISOString();
-    // Refused where it was claimed meanwhile: then it does not wait.
-    await appendAt(this.#deps.transport, { generationId, fence: 0, head: 1, at }, [
-      { type: 'queued', position },
-    ]);
+    const place = { generationId, fence: 0, head: 1, at };
+    try {
+      // Refused where it was claimed meanwhile: then it does not wait.
+      await appendAt(this.#deps.transport, place, [{ type: 'queued', position }]);
+    } catch (err) {
+      if (!isUnavailable(err)) throw err;
+    }
     return true;
   }
 

@@ -1,4 +1,5 @@
 import type { Finaliser } from './finaliser.ts';
+import type { Hints } from './hints.ts';
 import { carryOut, carryOutOnce, type CommandResult } from './job-command.ts';
 import { isLive, type Job } from './job.ts';
 import type { JobStore } from './job-store.ts';
@@ -7,7 +8,8 @@ import type { RunQueue } from './run-queue.ts';
 export interface StopperDeps {
   jobs: JobStore;
   finaliser: Finaliser;
-  queue: Pick<RunQueue, 'worker' | 'halt' | 'poke'>;
+  queue: Pick<RunQueue, 'worker' | 'halt' | 'offer'>;
+  hints: Hints;
   driver: string;
   leaseTtl: number;
 }
@@ -21,7 +23,8 @@ export class Stopper {
   }
 
   /**
-   * Resolves when the generation is finished, by this command or by what was first. `moved`: it was this one.
+   * Resolves when the generation is finished, by this command or by what was first; where a store is out of reach, when
+   * it is certain that it will be. `moved`: it was this one.
    * A driver in this process stops first, so that all that readers have seen is durable before it is fenced.
    */
   async stop(
@@ -34,7 +37,7 @@ export class Stopper {
       await this.#ending(stopped.job);
       return { moved: false, job: stopped.job && ((await jobs.get(generationId)) ?? stopped.job) };
     }
-    if (stopped.job.status === 'finalizing') await finaliser.run(stopped.job);
+    if (stopped.job.status === 'finalizing') await finaliser.see(stopped.job);
     return { moved: true, job: (await jobs.get(generationId)) ?? stopped.job };
   }
 
@@ -50,13 +53,18 @@ export class Stopper {
       await queue.halt(generationId);
       const actor = { driver, leaseTtl, now: await jobs.now() };
       const stopped = await carryOutOnce(jobs, job, { ...why, actor });
-      if (stopped.outcome !== 'stale') return stopped;
+      if (stopped.outcome === 'stale') continue;
+      if (stopped.outcome === 'moved' && job.status === 'running') {
+        this.#deps.hints.publish({ type: 'fenced', generationId, fence: stopped.job.fence });
+      }
+      return stopped;
     }
   }
 
   /** Somebody was first: in this process the end is near, and waited for. */
   async #ending(job: Job | undefined): Promise<void> {
-    if (job?.status === 'finalizing') await this.#deps.queue.worker(job.generationId)?.over;
+    if (job?.status !== 'finalizing') return;
+    if (this.#deps.queue.worker(job.generationId)) await this.#deps.finaliser.see(job);
   }
 
   /** Stops all that is live in a conversation, newest first, so that nothing begins in between. */
@@ -78,6 +86,6 @@ export class Stopper {
     const next = live.find((job) => isLive(job) && job.lane === 'waiting');
     if (!next || live.some((job) => job.lane === 'active')) return;
     await carryOut(jobs, next.generationId, { type: 'promote' });
-    queue.poke();
+    queue.offer();
   }
 }

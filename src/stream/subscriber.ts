@@ -4,11 +4,13 @@ import { parseCursor, tagOf, type Cursor } from './cursor.ts';
 import { isAtEnd, readDurableRecord } from './durable-record.ts';
 import type { FrameSink, Reader, ReadFrom, Subscribed } from './generations.ts';
 import type { FinishedJob, Job } from './job.ts';
+import type { LogRepair } from './log-repair.ts';
 import type { LogView } from './log-view.ts';
 import { StreamReader, type ReaderDeps, type Start } from './stream-reader.ts';
 
 export interface SubscriberDeps extends ReaderDeps {
   conversations: ConversationStore;
+  repair: Pick<LogRepair, 'open'>;
 }
 
 /** Opens readers on logs (docs/PROTOCOL.md section 3). */
@@ -21,11 +23,12 @@ export class Subscriber {
 
   async subscribe(job: Job, from: ReadFrom): Promise<Subscribed> {
     const cursor = from.cursor ? (parseCursor(from.cursor) ?? 'malformed') : undefined;
-    const view = await this.#deps.hub.open(job.generationId);
-    if (view && view.head.seq > 0) return this.#live(view, { cursor, snapshot: from.snapshot });
+    const view = await this.#deps.repair.open(job);
+    if (view) return this.#live(view, { cursor, snapshot: from.snapshot });
     // The log is past its retention, or was lost with its store.
     if (job.status === 'finished') return this.#record(job, cursor);
-    throw notFound('stream');
+    // It is still to be made, or to be made again, by its driver.
+    return { outcome: 'later' };
   }
 
   #live(

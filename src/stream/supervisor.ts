@@ -1,12 +1,8 @@
 import type { ApprovalLifecycle } from '../hitl/approval-lifecycle.ts';
-import {
-  expireCommand,
-  isExpired,
-  recoveryQuestion,
-  type ExpirySettings,
-} from '../hitl/pending.ts';
+import { expireCommand, isExpired } from '../hitl/pending.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
+import { Limiter } from '../lib/limiter.ts';
 import type { Log } from '../lib/log.ts';
 import type { EventTransport } from './event-transport.ts';
 import type { Finaliser } from './finaliser.ts';
@@ -14,13 +10,13 @@ import { carryOut } from './job-command.ts';
 import type { Job, PausedJob } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import type { LogHub } from './log-hub.ts';
-import type { StreamMetrics } from './metrics.ts';
+import type { Takeover } from './takeover.ts';
 import type { Command } from './transition-command.ts';
 
-/** Takeovers before a generation is given up as interrupted. */
-const MAX_ATTEMPTS = 3;
-/** Records handled per pass and kind. */
+/** Records read at once. */
 const BATCH = 100;
+/** Records seen to at once: each is several writes that mostly wait for a store. */
+const AT_ONCE = 16;
 
 export interface SupervisorDeps {
   jobs: JobStore;
@@ -29,13 +25,12 @@ export interface SupervisorDeps {
   finaliser: Finaliser;
   clock: Clock;
   ids: Ids;
-  metrics: StreamMetrics;
+  takeover: Takeover;
   log: Log;
   driver: string;
   leaseTtl: number;
   scanInterval: number;
   streamRetention: number;
-  expiry: ExpirySettings;
   approvals: ApprovalLifecycle;
   /** There may be something to claim. */
   poke(): void;
@@ -81,11 +76,8 @@ export class Supervisor implements AsyncDisposable {
     const { jobs, log } = this.#deps;
     try {
       const now = await jobs.now();
-      for (const job of await jobs.due(now, BATCH)) {
-        if (this.#closed) return;
-        await this.#settle(job, now).catch((err: unknown) => {
-          log.error({ err, generationId: job.generationId }, 'settling failed');
-        });
+      while (await this.#settleSome(now)) {
+        // Many may fall due together, and their owners wait.
       }
       await this.#dropLogs(now);
       await this.#deps.purgeConversations(now, BATCH);
@@ -95,19 +87,42 @@ export class Supervisor implements AsyncDisposable {
     }
   }
 
-  async #settle(job: Job, now: number): Promise<void> {
+  /** True: there may be more, and something moved, so it is worth looking. */
+  async #settleSome(now: number): Promise<boolean> {
+    const due = await this.#deps.jobs.due(now, BATCH);
+    const limiter = new Limiter(AT_ONCE);
+    // Replicas that scan at the same time begin at different ends.
+    const order = this.#deps.ids.random() < 0.5 ? due : due.toReversed();
+    const settled = await Promise.all(
+      order.map((job) => limiter.run(() => this.#settleSafely(job, now))),
+    );
+    return due.length === BATCH && settled.includes(true) && !this.#closed;
+  }
+
+  async #settleSafely(job: Job, now: number): Promise<boolean> {
+    if (this.#closed) return false;
+    try {
+      return await this.#settle(job, now);
+    } catch (err) {
+      this.#deps.log.error({ err, generationId: job.generationId }, 'settling failed');
+      return false;
+    }
+  }
+
+  /** True: it moved. */
+  async #settle(job: Job, now: number): Promise<boolean> {
     const command = this.#due(job, now);
     const { generationId } = job;
     const settled = command && (await carryOut(this.#deps.jobs, generationId, command));
     if (!command || settled?.outcome !== 'moved') {
       if (job.status === 'paused') await this.#remind(job, now);
-      return;
+      return false;
     }
     const { status } = settled.job;
     this.#deps.log.info({ generationId, command: command.type, status }, 'settled');
-    if (command.type === 'takeover') this.#deps.metrics.takeover();
-    if (settled.job.status === 'paused') await this.#deps.approvals.announce(settled.job);
-    if (settled.job.status === 'finalizing') await this.#deps.finaliser.run(settled.job);
+    if (command.type === 'takeover') await this.#deps.takeover.taken(settled.job);
+    else if (settled.job.status === 'finalizing') await this.#deps.finaliser.see(settled.job);
+    return true;
   }
 
   /** It goes on waiting. Who must know of it, and was not told by a process that died, is told now. */
@@ -118,13 +133,11 @@ export class Supervisor implements AsyncDisposable {
   }
 
   #due(job: Job, now: number): Command | undefined {
-    const { driver, leaseTtl, expiry, ids } = this.#deps;
+    const { driver, leaseTtl } = this.#deps;
     const actor = { driver, leaseTtl, now };
     switch (job.status) {
-      case 'running': {
-        const question = recoveryQuestion(job, { now, ids, settings: expiry });
-        return { type: 'takeover', actor, maxAttempts: MAX_ATTEMPTS, question };
-      }
+      case 'running':
+        return this.#deps.takeover.command(job, now);
       case 'finalizing':
         return { type: 'take_finalising', actor };
       case 'paused': {

@@ -47,6 +47,8 @@ export type Command =
       outcome: 'completed' | 'failed';
       error: JobError | null;
       actor: Actor;
+      /** Sequence of the last event that the driver logged. */
+      logged: number;
     }
   /** T9 */
   | { type: 'abort'; actor: Actor; by: string | null }
@@ -54,8 +56,14 @@ export type Command =
   | { type: 'supersede'; actor: Actor; by: string | null }
   /** T11: `actionId` is the one that was read as stale. */
   | { type: 'expire'; actionId: string; policy: 'fail' | 'reject'; actor: Actor }
-  /** T12: `question` serves a recovery question. */
-  | { type: 'takeover'; actor: Actor; maxAttempts: number; question: RecoveryQuestion }
+  /** T12: `question` serves a recovery question. `fence`: the driver itself gives up, before its lease is over. */
+  | {
+      type: 'takeover';
+      actor: Actor;
+      maxAttempts: number;
+      question: RecoveryQuestion;
+      fence?: number;
+    }
   /** T13 */
   | { type: 'take_finalising'; actor: Actor }
   /** T14 */
@@ -63,7 +71,9 @@ export type Command =
   /** T15 */
   | { type: 'late_result'; now: number }
   /** T16 */
-  | { type: 'hand_over'; fence: number; now: number };
+  | { type: 'hand_over'; fence: number; now: number }
+  /** T17: the log lost what this pause is about; who has the new fence writes it again. */
+  | { type: 'restore_log'; actionId: string };
 
 export type Refusal =
   /** The job is not in a state that the command applies to. */

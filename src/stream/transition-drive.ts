@@ -71,10 +71,10 @@ export function toolDone(
 
 export function finish(
   job: Job,
-  { fence, outcome, error, actor }: CommandOf<'finish'>,
+  { fence, outcome, error, actor, logged }: CommandOf<'finish'>,
 ): TransitionResult {
   if (!own(job, fence)) return notOwn(job);
-  return moved(finalize(job, { outcome, error, actor, fence }));
+  return moved(finalize(job, { outcome, error, actor, fence, logged }));
 }
 
 export function stop(
@@ -100,7 +100,8 @@ const INTERRUPTED: JobError = {
 export function takeover(job: Job, command: CommandOf<'takeover'>): TransitionResult {
   const { actor, maxAttempts } = command;
   if (job.status !== 'running') return refused('wrong_status');
-  if (job.lease.leaseUntil > actor.now) return refused('not_due');
+  if (command.fence !== undefined && command.fence !== job.fence) return refused('stale_fence');
+  if (command.fence === undefined && job.lease.leaseUntil > actor.now) return refused('not_due');
   const fence = job.fence + 1;
   const unknown = job.ledger.filter((entry) => entry.open && entry.effects === 'unsafe');
   if (unknown.length > 0) return moved(askWhatHappened({ ...job, fence }, unknown, command));

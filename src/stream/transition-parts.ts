@@ -57,10 +57,16 @@ export function queue(
 
 export function finalize(
   job: Job,
-  ending: { outcome: Outcome; error: JobError | null; actor: Actor; fence: number },
+  ending: {
+    outcome: Outcome;
+    error: JobError | null;
+    actor: Actor;
+    fence: number;
+    logged?: number;
+  },
 ): FinalizingJob {
-  const { outcome, error, actor, fence } = ending;
-  return { ...base(job), status: 'finalizing', outcome, error, fence, lease: lease(actor) };
+  const { outcome, error, actor, fence, logged = 0 } = ending;
+  return { ...base(job), status: 'finalizing', outcome, error, fence, logged, lease: lease(actor) };
 }
 
 /** Most commands of a driver: running, and still its own. */

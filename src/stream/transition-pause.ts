@@ -13,7 +13,7 @@ import {
   unanswered,
 } from './transition-parts.ts';
 
-/** The steps around a pause: T4, T5, T11, T15. */
+/** The steps around a pause: T4, T5, T11, T15, T17. */
 
 export function pause(
   job: Job,
@@ -42,6 +42,12 @@ export function warned(job: Job, { actionId }: CommandOf<'warned'>): TransitionR
   if (job.status !== 'paused' || job.warnAt === null) return refused('wrong_status');
   if (job.action.actionId !== actionId) return refused('stale_action');
   return moved({ ...job, warnAt: null });
+}
+
+export function restoreLog(job: Job, { actionId }: CommandOf<'restore_log'>): TransitionResult {
+  if (job.status !== 'paused') return refused('wrong_status');
+  if (job.action.actionId !== actionId) return refused('stale_action');
+  return moved({ ...job, fence: job.fence + 1 });
 }
 
 /** Does the verdict answer each call or question once, and nothing else? */

@@ -13,10 +13,18 @@ import {
   toolDone,
   toolStart,
 } from './transition-drive.ts';
-import { announced, decide, expire, lateResult, pause, warned } from './transition-pause.ts';
+import {
+  announced,
+  decide,
+  expire,
+  lateResult,
+  pause,
+  restoreLog,
+  warned,
+} from './transition-pause.ts';
 
 /**
- * The whole life of a generation as one pure function (docs/ARCHITECTURE.md, state table T1–T16):
+ * The whole life of a generation as one pure function (docs/ARCHITECTURE.md, state table T1–T17):
  *
  *   queued → running → (paused → queued …) → finalizing → finished
  *
@@ -61,6 +69,8 @@ export function transition(job: Job, command: Command): TransitionResult {
       return lateResult(job, command);
     case 'hand_over':
       return handOver(job, command);
+    case 'restore_log':
+      return restoreLog(job, command);
     default:
       return command satisfies never;
   }

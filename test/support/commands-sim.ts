@@ -25,6 +25,7 @@ export const commands = {
   tool_done: { type: 'tool_done', toolCallId: 'c1', result },
   finish: {
     type: 'finish',
+    logged: 0,
     fence: 3,
     outcome: 'completed',
     error: null,
@@ -43,4 +44,5 @@ export const commands = {
   close: { type: 'close', fence: 3, now: 100, end: { fence: 3, seq: 12 } },
   late_result: { type: 'late_result', now: 100 },
   hand_over: { type: 'hand_over', fence: 3, now: 100 },
+  restore_log: { type: 'restore_log', actionId: 'a1' },
 } satisfies { [T in Command['type']]: Extract<Command, { type: T }> };

@@ -12,7 +12,11 @@ import type { JobStore } from '../../src/stream/job-store.ts';
 import type { Owner } from '../../src/stream/job.ts';
 import { noMetrics } from '../../src/stream/metrics.ts';
 import { createIds } from '../../src/lib/ids.ts';
-import { createMemoryEventTransport, createMemoryJobStore } from '../../src/store/memory/index.ts';
+import {
+  createMemoryEventTransport,
+  createMemoryJobStore,
+  LocalHintBus,
+} from '../../src/store/memory/index.ts';
 import {
   createSqliteApprovalStore,
   createSqliteConversationStore,
@@ -36,6 +40,7 @@ export interface Stores {
   conversations: ConversationStore;
   approvals: ApprovalStore;
   outbox: Outbox;
+  hints: LocalHintBus;
   clock: FakeClock;
   close(): void;
 }
@@ -50,6 +55,7 @@ export function memoryStores(): Stores {
     conversations: createSqliteConversationStore({ db }),
     approvals: createSqliteApprovalStore({ db }),
     outbox: createSqliteOutbox({ db }),
+    hints: new LocalHintBus(),
     close: () => void db.close(),
   };
 }
@@ -94,6 +100,7 @@ export class Heart {
     this.core = new Core({
       ...stores,
       ...over,
+      hints: (over.hints ?? stores.hints).connect(),
       runner: this.runner,
       catalog: {
         freeze: ({ agentId = 'demo', timezone, files, metadata }) =>
@@ -135,6 +142,7 @@ export class Heart {
     });
     const reader = new TestReader();
     if (opened.outcome === 'at_end') reader.ended = true;
+    else if (opened.outcome === 'later') reader.destroyed = true;
     else reader.attach(opened.open(reader));
     await settle();
     return reader;

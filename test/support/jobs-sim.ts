@@ -109,6 +109,7 @@ export function finalizingJob(over: Partial<FinalizingJob> = {}): FinalizingJob 
     startedAt: 5,
     outcome: 'completed',
     error: null,
+    logged: 0,
     lease: { driver: 'R0', leaseUntil: LEASE_END },
     ...over,
   };

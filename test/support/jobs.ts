@@ -97,7 +97,15 @@ export function paused(job: Job, expiresAt: number | null = null): PausedJob {
 export function finalizing(job: Job, leaseUntil = EPOCH + 20_000): FinalizingJob {
   const { base, next } = step(job);
   const lease = { driver: 'driver', leaseUntil };
-  return { ...base, ...next, status: 'finalizing', outcome: 'completed', error: null, lease };
+  return {
+    ...base,
+    ...next,
+    status: 'finalizing',
+    outcome: 'completed',
+    error: null,
+    logged: 0,
+    lease,
+  };
 }
 
 /** The next version of `job`, over. */

@@ -96,3 +96,19 @@ export function withDatabase(uri: string, database: string): string {
   if (!parts) throw new Error('MONGODB_URI is no MongoDB URI');
   return `${parts[1]}/${database}${parts[2] ?? ''}`;
 }
+
+/** Host and port of the first server in the URI. */
+export function addressOf(uri: string): { host: string; port: number } {
+  const first = /^mongodb:\/\/(?:[^@/]*@)?([^:,/?]+)(?::(\d+))?/.exec(uri);
+  if (!first) throw new Error('MONGODB_URI names no host');
+  return { host: first[1] ?? '', port: Number(first[2] ?? 27_017) };
+}
+
+/** The URI with the one server at a local port in its place. */
+export function atPort(uri: string, port: number): string {
+  const parts = /^(mongodb:\/\/(?:[^@/]*@)?)[^/?]+(\/[^?]*)?(?:\?(.*))?$/.exec(uri);
+  if (!parts) throw new Error('MONGODB_URI is no MongoDB URI');
+  const options = new URLSearchParams(parts[3]);
+  options.set('directConnection', 'true');
+  return `${parts[1]}127.0.0.1:${port}${parts[2] ?? '/'}?${options.toString()}`;
+}

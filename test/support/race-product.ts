@@ -11,6 +11,7 @@ import { createHttpServer } from '../../src/http/server.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createIds } from '../../src/lib/ids.ts';
 import { createLoggers } from '../../src/logger.ts';
+import { LocalHintBus } from '../../src/store/memory/index.ts';
 import {
   createSqliteApprovalStore,
   createSqliteCheckpoints,
@@ -58,6 +59,7 @@ export async function startProduct(): Promise<Product> {
     transport: createSqliteEventTransport({ db }),
     approvals: createSqliteApprovalStore({ db }),
     outbox: createSqliteOutbox({ db }),
+    hints: new LocalHintBus().connect(),
     clock,
     ids,
     outboxChanged: () => {},

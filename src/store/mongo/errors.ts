@@ -38,6 +38,23 @@ const SERVER_CODES = new Set([
   290, 317, 358, 384, 402, 462, 9001, 10058, 10107, 11600, 11601, 11602, 13388, 13435, 13436, 14031,
 ]);
 
+/** A socket that breaks under a write: the driver lets Node's own error through. */
+const SOCKET_CODES = new Set([
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTCONN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ERR_SOCKET_CLOSED',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
+]);
+
 export const DUPLICATE_KEY = 11_000;
 
 const LABELS = ['RetryableWriteError', 'TransientTransactionError', 'SystemOverloadedError'];
@@ -51,11 +68,15 @@ export function duplicateFields(error: unknown): string[] | undefined {
 
 /** Is it the server's or the network's state that failed, and not what was asked of it? */
 export function isOutOfReach(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false;
+  const code: unknown = 'code' in error ? error.code : undefined;
+  if (typeof code === 'string' && SOCKET_CODES.has(code)) return true;
   if (!(error instanceof Error)) return false;
-  if (POOL_ERRORS.has(error.name) || OUT_OF_REACH.some((kind) => error instanceof kind))
+  if (POOL_ERRORS.has(error.name) || OUT_OF_REACH.some((kind) => error instanceof kind)) {
     return true;
+  }
   if (!(error instanceof mongo.MongoError)) return false;
-  if (typeof error.code === 'number' && SERVER_CODES.has(error.code)) return true;
+  if (typeof code === 'number' && SERVER_CODES.has(code)) return true;
   return LABELS.some((label) => error.hasErrorLabel(label));
 }
 

@@ -1,3 +1,4 @@
+export { createMongoCheckpoints } from './checkpoint-generations.ts';
 export { connectMongo, mongoTime, type MongoConnection } from './connection.ts';
 export { MongoConfigError } from './errors.ts';
 export { ensureIndexes, type IndexSpec } from './indexes.ts';

@@ -2,6 +2,7 @@ import type Database from 'libsql';
 import { z } from 'zod';
 import type { AttemptRef } from '../../agent/agent-runner.ts';
 import { threadId, type Checkpoints } from '../../agent/checkpoints.ts';
+import { fenceOf, generationOf, threadRange } from '../checkpoint-rules.ts';
 import { SqliteCheckpointSaver } from './checkpoint-saver.ts';
 import { ensureCheckpointTables } from './checkpoint-schema.ts';
 
@@ -20,15 +21,6 @@ const COLUMNS = {
 };
 
 const OF_GENERATION = 'thread_id >= ? AND thread_id < ?';
-
-/** Bounds of all thread ids of a generation: `;` is the character after `:`. */
-function range(generationId: string): [string, string] {
-  return [`${generationId}:`, `${generationId};`];
-}
-
-function fenceOf(thread: string): number {
-  return Number(thread.slice(thread.lastIndexOf(':') + 1));
-}
 
 const rootRow = z.object({ thread_id: z.string() });
 
@@ -60,7 +52,7 @@ export function createSqliteCheckpoints(deps: SqliteCheckpointsDeps): Checkpoint
 
   function threadsBelow(attempt: AttemptRef): string[] {
     return roots
-      .all(...range(attempt.generationId))
+      .all(...threadRange(attempt.generationId))
       .map((row) => rootRow.parse(row).thread_id)
       .filter((thread) => fenceOf(thread) < attempt.fence);
   }
@@ -78,14 +70,14 @@ export function createSqliteCheckpoints(deps: SqliteCheckpointsDeps): Checkpoint
   });
 
   const deleteGeneration = db.transaction((generationId: string) => {
-    for (const table of tables) table.deleteGeneration.run(...range(generationId));
+    for (const table of tables) table.deleteGeneration.run(...threadRange(generationId));
   });
 
   return {
     saver: new SqliteCheckpointSaver({
       db,
       keepHistory,
-      accepts: (thread) => !deleted.has(thread.slice(0, thread.lastIndexOf(':'))),
+      accepts: (thread) => !deleted.has(generationOf(thread)),
     }),
     async latestFenceBelow(attempt) {
       const fences = threadsBelow(attempt).map(fenceOf);

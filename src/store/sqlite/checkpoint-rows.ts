@@ -1,16 +1,10 @@
 import { z } from 'zod';
+import type { CheckpointKey } from '../checkpoint-rules.ts';
 
 /** A value as LangGraph's serializer made it. */
 export interface Sealed {
   type: string;
   data: Uint8Array;
-}
-
-/** Names one checkpoint, or with no id the newest of its namespace. */
-export interface CheckpointKey {
-  threadId: string;
-  namespace: string;
-  checkpointId: string;
 }
 
 /** A checkpoint ready to be stored. */

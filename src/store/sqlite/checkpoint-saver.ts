@@ -13,8 +13,14 @@ import {
   type PendingWrite,
 } from '@langchain/langgraph-checkpoint';
 import type Database from 'libsql';
-import { z } from 'zod';
-import type { CheckpointKey, Sealed, StoredCheckpoint } from './checkpoint-rows.ts';
+import {
+  configOf,
+  matches,
+  needsAncestors,
+  place,
+  type CheckpointKey,
+} from '../checkpoint-rules.ts';
+import type { Sealed, StoredCheckpoint } from './checkpoint-rows.ts';
 import { createCheckpointTable, type CheckpointTable, type KeyQuery } from './checkpoint-table.ts';
 
 export interface CheckpointSaverDeps {
@@ -28,11 +34,6 @@ export interface CheckpointSaverDeps {
   /** A put or write into a thread that is not accepted is dropped without a word. */
   accepts?: (threadId: string) => boolean;
 }
-
-const place = z.object({
-  thread_id: z.string({ error: 'a checkpoint needs configurable.thread_id' }).min(1),
-  checkpoint_ns: z.string().default(''),
-});
 
 /** LangGraph checkpoints in SQLite. */
 export class SqliteCheckpointSaver extends BaseCheckpointSaver {
@@ -198,16 +199,6 @@ export class SqliteCheckpointSaver extends BaseCheckpointSaver {
   }
 }
 
-function configOf({ threadId, namespace, checkpointId }: CheckpointKey): RunnableConfig {
-  return {
-    configurable: {
-      thread_id: threadId,
-      checkpoint_ns: namespace,
-      checkpoint_id: checkpointId,
-    },
-  };
-}
-
 function keyQuery(config: RunnableConfig, before: RunnableConfig | undefined): KeyQuery {
   return {
     threadId: config.configurable?.['thread_id'],
@@ -217,21 +208,8 @@ function keyQuery(config: RunnableConfig, before: RunnableConfig | undefined): K
   };
 }
 
-function matches(
-  metadata: CheckpointMetadata | undefined,
-  filter: CheckpointListOptions['filter'] = {},
-): boolean {
-  const held = new Map<string, unknown>(Object.entries(metadata ?? {}));
-  return Object.entries(filter).every(([name, value]) => held.get(name) === value);
-}
-
 function asText(versions: ChannelVersions): Record<string, string> {
   return Object.fromEntries(
     Object.entries(versions).map(([channel, version]) => [channel, String(version)]),
   );
-}
-
-/** A delta channel is read back by replaying the writes of the ancestors since its last snapshot. */
-function needsAncestors(metadata: CheckpointMetadata): boolean {
-  return Object.keys(metadata.counters_since_delta_snapshot ?? {}).length > 0;
 }

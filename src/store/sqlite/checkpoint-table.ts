@@ -1,10 +1,10 @@
 import type Database from 'libsql';
+import type { CheckpointKey } from '../checkpoint-rules.ts';
 import {
   checkpointRow,
   keyRow,
   valueRow,
   writeRow,
-  type CheckpointKey,
   type CheckpointRecord,
   type Sealed,
   type StoredCheckpoint,

@@ -114,6 +114,7 @@ const checkpoint2: Take = ({ proc, gen }) => {
 const finish: Take = ({ m, world, proc }) => {
   const moved = move(m, world, proc.gen, {
     type: 'finish',
+    logged: 0,
     fence: proc.fence,
     outcome: 'completed',
     error: null,

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { RunError } from '../../../src/agent/agent-runner.ts';
+import { LocalHintBus } from '../../../src/store/memory/index.ts';
 import { settle } from '../../support/fake-clock.ts';
 import { stateOf } from '../../support/frames.ts';
 import {
@@ -231,7 +232,8 @@ describe('limits', () => {
   });
 
   test('a full process takes turns first in, first out, and tells the place', async () => {
-    const small = new Heart(stores, { maxConcurrentRuns: 1 });
+    const alone = { hints: new LocalHintBus() };
+    const small = new Heart(stores, { maxConcurrentRuns: 1 }, alone);
     const first = await small.start({ text: '1' });
     const second = await small.start({ text: '2' });
     const third = await small.start({ text: '3' });

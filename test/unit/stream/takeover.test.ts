@@ -258,9 +258,12 @@ describe('a shutdown', () => {
     await over;
 
     expect(await stores.jobs.get(streamId)).toMatchObject({
-      status: 'queued',
-      reason: 'handed_over',
+      status: 'running',
+      entered: 'handed_over',
+      attempts: 0,
+      lease: { driver: 'alive' },
     });
-    expect((await stores.transport.info(streamId))?.head).toBe(2);
+    const kept = await stores.transport.read(streamId, { after: 1, limit: 1, maxBytes: 1_000 });
+    expect(kept?.events).toMatchObject([{ type: 'text_delta', fence: 1 }]);
   });
 });

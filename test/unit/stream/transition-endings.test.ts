@@ -35,6 +35,7 @@ describe('T9 abort, T10 supersede', () => {
       expect(moved(job, command)).toEqual(
         nextFrom(job, ['reason', 'queuedAt', 'entered', 'answered'], {
           status: 'finalizing',
+          logged: 0,
           outcome,
           error: null,
           fence: job.fence + 1,
@@ -51,6 +52,7 @@ describe('T9 abort, T10 supersede', () => {
     expect(moved(job, command)).toEqual(
       nextFrom(job, ['action', 'interruptId', 'answered', 'warnAt'], {
         status: 'finalizing',
+        logged: 0,
         outcome,
         error: null,
         fence: 4,
@@ -101,6 +103,7 @@ describe('T12 takeover', () => {
     expect(moved(job, commands.takeover)).toEqual(
       nextFrom(job, ['entered', 'answered'], {
         status: 'finalizing',
+        logged: 0,
         outcome: 'interrupted',
         error: { code: 'INTERRUPTED', message: expect.any(String) },
         fence: 4,
@@ -169,7 +172,7 @@ describe('T14 close', () => {
     const job = finalizingJob({ outcome: 'failed', error });
 
     expect(moved(job, commands.close)).toEqual(
-      nextFrom(job, ['lease'], {
+      nextFrom(job, ['lease', 'logged'], {
         status: 'finished',
         finishedAt: 100,
         end: { fence: 3, seq: 12 },

@@ -182,6 +182,7 @@ describe('T11 expire', () => {
       ),
     ),
     status: 'finalizing',
+    logged: 0,
     outcome: 'expired',
     error: { code: 'ACTION_EXPIRED', message: expect.any(String) },
     fence: 4,

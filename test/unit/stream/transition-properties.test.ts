@@ -124,9 +124,10 @@ function commandFor(job: Job, intent: Intent, fresh: string): Command {
     expire: () => ({ ...commands.expire, ...adapted, actionId }),
     announced: () => ({ ...commands.announced, actionId }),
     warned: () => ({ ...commands.warned, actionId }),
+    restore_log: () => ({ ...commands.restore_log, actionId }),
     takeover: () => ({
       ...commands.takeover,
-      ...adapted,
+      actor: adapted.actor,
       question: { actionId: fresh, expiresAt: null, warnAt: WARNING },
     }),
     tool_start: () => ({ ...commands.tool_start, ...adapted, entry: entryFor(intent.callId) }),
@@ -196,9 +197,9 @@ describe('for any job and any commands', () => {
     always(({ before, after }) => expect(after.version).toBe(before.version + 1));
   });
 
-  test('the fence rises by one at claim, takeover, abort, expiry and supersede, and never else', () => {
+  test('the fence rises by one at claim, takeover, abort, expiry, supersede and restoring the log, and never else', () => {
     const rising = new Set<Command['type']>([
-      ...(['claim', 'takeover', 'take_finalising'] as const),
+      ...(['claim', 'takeover', 'take_finalising', 'restore_log'] as const),
       ...(['abort', 'expire', 'supersede'] as const),
     ]);
     always(({ before, after, command }) =>

@@ -51,6 +51,7 @@ describe('which command applies in which state', () => {
     close: { FINALIZING: 'moved' },
     late_result: {},
     hand_over: { RUNNING: 'moved' },
+    restore_log: { PAUSED: 'moved', TOLD: 'moved' },
   };
   const cells = Object.values(commands).flatMap((command) =>
     Object.entries(states).map(([name, job]) => {
@@ -237,6 +238,7 @@ describe('T8 finish', () => {
     expect(moved(RUNNING, { ...commands.finish, outcome: 'failed', error })).toEqual(
       nextFrom(RUNNING, ['entered', 'answered'], {
         status: 'finalizing',
+        logged: 0,
         outcome: 'failed',
         error,
         lease: newLease,
