@@ -1,0 +1,197 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Log } from '../../lib/log.ts';
+import { unavailable } from '../../errors.ts';
+import { parseRedisUrl, type RedisAddress } from './address.ts';
+import { asStoreError, RedisConfigError } from './errors.ts';
+import { observeCluster, observeServer } from './observe.ts';
+import { assertSuitable } from './suitable.ts';
+
+/** How long a call may take before it is given up, ms: over all that the client does for it. */
+const DEADLINE = 2_500;
+/** How long the first connection and the look at the server may take, ms. */
+const START_DEADLINE = 2_800;
+
+const CONNECT_TIMEOUT = 1_000;
+/** A socket on which an answer is due for so long is thrown away: a server that hangs gives no error. */
+const SOCKET_TIMEOUT = 2_500;
+
+/** Tries again quickly, with jitter, for as long as it takes. */
+const retryStrategy = (times: number): number => Math.min(50 * times, 400) + Math.random() * 50;
+
+/**
+ * A command whose connection broke is not sent again: it may have been carried out, and the caller knows what a repeat
+ * would do. A command that finds no connection waits for the next one, and fails with it.
+ */
+const LIMITS = {
+  connectTimeout: CONNECT_TIMEOUT,
+  socketTimeout: SOCKET_TIMEOUT,
+  keepAlive: 10_000,
+  noDelay: true,
+  maxRetriesPerRequest: 1,
+  autoResendUnfulfilledCommands: false,
+  // The server that was asked is a replica (now): where the name leads to after a failover is the primary.
+  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+  connectionName: 'holdfast',
+} satisfies RedisOptions;
+
+export interface RedisConnectOptions {
+  /** One `redis://` or `rediss://` URL, or several with commas between them: seeds of a cluster. */
+  url: string;
+  log: Log;
+}
+
+/** One client for everything that is kept in Redis. Every key is `hf:` and what follows, see keys.ts. */
+export class RedisConnection {
+  readonly #client: Redis | Cluster;
+  readonly #log: Log;
+  #closed = false;
+
+  /** Use `connectRedis`. */
+  constructor(client: Redis | Cluster, log: Log) {
+    this.#client = client;
+    this.#log = log;
+  }
+
+  get log(): Log {
+    return this.#log;
+  }
+
+  /**
+   * Every call to the server: it ends within `deadline` ms, and throws `unavailable` where the server is out of reach.
+   * What was sent may take effect even so, now or when the server goes on.
+   */
+  async run<T>(
+    work: (client: Redis | Cluster) => Promise<T>,
+    deadline: number = DEADLINE,
+  ): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(unavailable(new Error(`Redis did not answer within ${deadline} ms`)));
+      }, deadline);
+    });
+    try {
+      return await Promise.race([work(this.#client), late]);
+    } catch (error) {
+      throw asStoreError(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Rejects if the server, or any primary of the cluster, can't be used. */
+  async ping(): Promise<void> {
+    await this.run(async (client) => {
+      const nodes = client instanceof Cluster ? client.nodes('master') : [client];
+      if (nodes.length === 0) throw unavailable(new Error('no primary is known'));
+      await Promise.all(nodes.map((node) => node.ping()));
+    });
+  }
+
+  /**
+   * A new connection for subscriptions, not connected yet; undefined: no server is known at the moment. It does not
+   * connect again by itself: after its `end` ask for another one, which may lead to another node.
+   */
+  subscriber(): Redis | undefined {
+    if (this.#closed) return undefined;
+    const nodes = this.#client instanceof Cluster ? this.#client.nodes('master') : [this.#client];
+    const node = nodes[Math.floor(Math.random() * nodes.length)];
+    return node?.duplicate({
+      retryStrategy: null,
+      lazyConnect: true,
+      autoResubscribe: false,
+      enableOfflineQueue: false,
+      enableAutoPipelining: false,
+      connectionName: 'holdfast-news',
+    });
+  }
+
+  /** Closes every socket and stops every timer. Calls that are under way fail. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await close(this.#client);
+  }
+}
+
+/** Connects, and looks whether the servers will do. Throws RedisConfigError where they won't, or nobody answers. */
+export async function connectRedis({ url, log }: RedisConnectOptions): Promise<RedisConnection> {
+  const address = parseRedisUrl(url);
+  const client = address.nodes.length > 1 ? clusterOf(address) : serverOf(address);
+  const seen = client instanceof Cluster ? observeCluster(client, log) : observeServer(client, log);
+  const redis = new RedisConnection(client, log);
+  try {
+    await redis.run(async () => {
+      await client.connect();
+      await assertSuitable(client instanceof Cluster ? client.nodes('all') : [client], log);
+    }, START_DEADLINE);
+    return redis;
+  } catch (error) {
+    await redis[Symbol.asyncDispose]();
+    if (error instanceof RedisConfigError) throw error;
+    const cause = seen.lastError ?? error;
+    const why = cause instanceof Error ? reasonOf(cause) : 'no answer';
+    throw new RedisConfigError(`Redis can't be used: ${why}.`, { cause });
+  }
+}
+
+/** The innermost reason: what stands around it says only that something failed. */
+function reasonOf(error: Error): string {
+  if (error.cause instanceof Error) return reasonOf(error.cause);
+  return error.message || error.name;
+}
+
+function serverOf({ nodes, tls, ...login }: RedisAddress): Redis {
+  return new Redis({
+    ...LIMITS,
+    ...nodes[0],
+    ...credentials(login),
+    ...(tls ? { tls: {} } : {}),
+    db: login.db,
+    retryStrategy,
+    lazyConnect: true,
+    enableAutoPipelining: true,
+  });
+}
+
+function clusterOf({ nodes, tls, ...login }: RedisAddress): Cluster {
+  return new Cluster(nodes, {
+    clusterRetryStrategy: retryStrategy,
+    // 0: a command whose connection broke fails, see above.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 100,
+    slotsRefreshTimeout: CONNECT_TIMEOUT,
+    slotsRefreshInterval: 5_000,
+    maxRedirections: 8,
+    lazyConnect: true,
+    enableAutoPipelining: true,
+    redisOptions: { ...LIMITS, ...credentials(login), ...(tls ? { tls: {} } : {}) },
+  });
+}
+
+function credentials({ username, password }: Pick<RedisAddress, 'username' | 'password'>) {
+  return {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+  };
+}
+
+/** Resolves when no socket is left. */
+async function close(client: Redis | Cluster): Promise<void> {
+  const ended =
+    client.status === 'end' || client.status === 'wait'
+      ? Promise.resolve()
+      : new Promise<void>((resolve) => {
+          client.once('end', () => resolve());
+        });
+  client.disconnect();
+  await ended;
+}
+
+/** The clock of Redis, epoch ms: replicas whose own clocks differ agree on it. */
+export function redisTime(redis: RedisConnection): () => Promise<number> {
+  return async () => {
+    const [seconds, micros] = await redis.run((client) => client.time());
+    return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+  };
+}

@@ -1,0 +1,2 @@
+export { connectRedis, redisTime, type RedisConnection } from './connection.ts';
+export { RedisConfigError } from './errors.ts';
