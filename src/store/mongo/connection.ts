@@ -169,16 +169,25 @@ function observe(connection: Connection, log: Log): void {
 }
 
 async function assertSuitable(mongo: MongoConnection, log: Log): Promise<void> {
-  const hello = await mongo.run(() => mongo.db.command({ hello: 1 }));
-  if (hello['isWritablePrimary'] !== true) {
+  const standing = standingOf(await mongo.run(() => mongo.db.command({ hello: 1 })));
+  if (standing === 'read_only') {
     throw new MongoConfigError(
       'MONGODB_URI leads to a server that takes no writes: name the whole replica set, without directConnection.',
     );
   }
-  if (hello['setName'] === undefined && hello['msg'] !== 'isdbgrid') {
+  if (standing === 'standalone') {
     // Nothing here needs transactions or change streams, so it is enough where one server is.
     log.warn({}, 'MongoDB is a standalone server: writes are not repeated, and are lost with it');
   }
+}
+
+/** What a server is, by its answer to `hello`. */
+export function standingOf(
+  hello: Readonly<Record<string, unknown>>,
+): 'replicated' | 'standalone' | 'read_only' {
+  if (hello['isWritablePrimary'] !== true) return 'read_only';
+  // A router of a sharded cluster has no set's name.
+  return 'setName' in hello || hello['msg'] === 'isdbgrid' ? 'replicated' : 'standalone';
 }
 
 function startError(error: unknown): unknown {
