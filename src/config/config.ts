@@ -18,7 +18,9 @@ export interface JwtRules {
 
 export interface Config {
   server: { port: number; host: string; trustProxy: boolean };
-  profile: 'embedded' | 'memory';
+  profile: Env['PROFILE'];
+  /** What the replicas of a cluster share; null in the other profiles. */
+  cluster: { redisUrl: string; mongoUri: string; jobStore: 'mongo' | 'redis' } | null;
   dataDir: string;
   replicaId: string;
   logLevel: Env['LOG_LEVEL'];
@@ -97,12 +99,19 @@ function webhooksOf({ WEBHOOK_URL: url, WEBHOOK_SECRET: secret }: Env): Config['
   return url === null || secret === null ? null : { url, secret };
 }
 
+function clusterOf(env: Env): Config['cluster'] {
+  const { PROFILE, REDIS_URL: redisUrl, MONGODB_URI: mongoUri, JOB_STORE } = env;
+  if (PROFILE !== 'cluster' || redisUrl === null || mongoUri === null) return null;
+  return { redisUrl, mongoUri, jobStore: JOB_STORE ?? 'mongo' };
+}
+
 const HOUR = 3_600_000;
 
 function toConfig(env: Env): Config {
   return {
     server: { port: env.PORT, host: env.HOST, trustProxy: env.TRUST_PROXY },
-    profile: env.PROFILE === 'memory' ? 'memory' : 'embedded',
+    profile: env.PROFILE,
+    cluster: clusterOf(env),
     dataDir: env.DATA_DIR,
     // A new name at each start: a lease that the dead process left must never look like our own.
     replicaId: env.REPLICA_ID ?? `replica-${randomBytes(4).toString('hex')}`,

@@ -22,6 +22,12 @@ const notCluster = (name: 'REDIS_URL' | 'MONGODB_URI' | 'JOB_STORE'): Rule => ({
   text: 'is for PROFILE=cluster; the other profiles use no service: leave it out',
 });
 
+const needed = (name: 'REDIS_URL' | 'MONGODB_URI', what: string): Rule => ({
+  names: [name, 'PROFILE'],
+  broken: (env) => env.PROFILE === 'cluster' && env[name] === null,
+  text: `is needed by PROFILE=cluster: it ${what}`,
+});
+
 const onlyJwt = (
   name: 'JWT_SECRET' | 'JWKS_URL' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'SESSION_SECRET',
 ): Rule => ({
@@ -31,11 +37,8 @@ const onlyJwt = (
 });
 
 const RULES: Rule[] = [
-  {
-    names: ['PROFILE'],
-    broken: (env) => env.PROFILE === 'cluster',
-    text: 'cluster is not in this version; accepted: embedded, memory',
-  },
+  needed('REDIS_URL', 'keeps the event log'),
+  needed('MONGODB_URI', 'keeps conversations and checkpoints'),
   notCluster('REDIS_URL'),
   notCluster('MONGODB_URI'),
   notCluster('JOB_STORE'),
@@ -44,6 +47,12 @@ const RULES: Rule[] = [
     broken: (env) =>
       env.AUTH_MODE === 'jwt' && (env.JWT_SECRET === null) === (env.JWKS_URL === null),
     text: 'jwt needs exactly one of JWT_SECRET and JWKS_URL',
+  },
+  {
+    names: ['SESSION_SECRET', 'PROFILE', 'AUTH_MODE', 'JWKS_URL'],
+    broken: (env) =>
+      env.PROFILE === 'cluster' && env.JWKS_URL !== null && env.SESSION_SECRET === null,
+    text: 'is needed by PROFILE=cluster with JWKS_URL: a session of one replica must hold on the others',
   },
   onlyJwt('JWT_SECRET'),
   onlyJwt('JWKS_URL'),

@@ -13,6 +13,7 @@ import {
   secret,
   trustedUrl,
   url,
+  urls,
 } from './values.ts';
 import type { Form } from './values.ts';
 
@@ -83,16 +84,24 @@ export const envSchema = z.object({
   PROFILE: given(
     oneOf('embedded', 'memory', 'cluster'),
     'embedded',
-    'embedded: one process, one SQLite file. memory: nothing is kept. cluster: not in this version.',
+    'embedded: one process, one SQLite file. memory: nothing is kept. cluster: any number of replicas on Redis and MongoDB.',
   ),
   DATA_DIR: given(anyText, './data', 'Folder of the SQLite file.'),
-  REDIS_URL: optional(url('redis:', 'rediss:'), 'Cluster only: the event log.', { secret: true }),
-  MONGODB_URI: optional(
-    url('mongodb:', 'mongodb+srv:'),
-    'Cluster only: conversations and checkpoints.',
+  REDIS_URL: optional(
+    urls('redis:', 'rediss:'),
+    'Cluster only: the event log. Several URLs, separated by commas, are nodes of a Redis Cluster.',
     { secret: true },
   ),
-  JOB_STORE: optional(oneOf('mongo', 'redis'), 'Cluster only: where generation records live.'),
+  MONGODB_URI: optional(
+    url('mongodb:', 'mongodb+srv:'),
+    'Cluster only: conversations, approvals, checkpoints.',
+    { secret: true },
+  ),
+  JOB_STORE: optional(
+    oneOf('mongo', 'redis'),
+    'Cluster only: where the records of generations live. mongo survives the loss of Redis.',
+    { unset: 'mongo' },
+  ),
   REPLICA_ID: optional(
     pattern('1 to 64 of A-Z a-z 0-9 _ . -', /^[A-Za-z0-9_.-]{1,64}$/),
     'Name of this process in leases; unique among replicas.',

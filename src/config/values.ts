@@ -77,6 +77,16 @@ export function url(...schemes: string[]): Form<string> {
   );
 }
 
+/** One URL, or several of the same scheme with commas between. Kept as one text. */
+export function urls(...schemes: string[]): Form<string> {
+  const names = schemes.map((scheme) => `${scheme}//`).join(' or ');
+  return form(`a URL that begins with ${names}, or several separated by commas`, (text) => {
+    const used = new Set(text.split(',').map((part) => parseUrl(part.trim())?.protocol ?? ''));
+    const [scheme = ''] = used;
+    return used.size === 1 && schemes.includes(scheme) ? text : undefined;
+  });
+}
+
 /** Where something is sent to. `fetch` refuses URLs with a user name or a password. */
 export const receiverUrl: Form<string> = form(
   'an http:// or https:// URL without a user name or a password',

@@ -24,6 +24,7 @@ describe('a configuration without anything set', () => {
     expect(config).toEqual({
       server: { port: 3000, host: '127.0.0.1', trustProxy: false },
       profile: 'embedded',
+      cluster: null,
       dataDir: './data',
       logLevel: 'info',
       auth: { mode: 'dev', anyHost: false },
@@ -166,7 +167,32 @@ const FAULTS: [string, RawEnv, string][] = [
   ['a number of no use', { MAX_GENERATIONS_PER_USER: '0' }, 'from 1 to 10000'],
   ['a host with a path', { HOST: 'a/b' }, 'HOST: "a/b"'],
   ['an unknown profile', { PROFILE: 'prod' }, 'one of embedded, memory, cluster'],
-  ['the cluster profile', { PROFILE: 'cluster' }, 'PROFILE: cluster is not in this version'],
+  [
+    'the cluster without Redis',
+    { PROFILE: 'cluster', MONGODB_URI: 'mongodb://m/x' },
+    'REDIS_URL: is needed by PROFILE=cluster',
+  ],
+  [
+    'the cluster without MongoDB',
+    { PROFILE: 'cluster', REDIS_URL: 'redis://r' },
+    'MONGODB_URI: is needed by PROFILE=cluster',
+  ],
+  [
+    'sessions that only one replica would know',
+    {
+      PROFILE: 'cluster',
+      REDIS_URL: 'redis://r',
+      MONGODB_URI: 'mongodb://m/x',
+      AUTH_MODE: 'jwt',
+      JWKS_URL: 'https://id.example/k',
+    },
+    'SESSION_SECRET: is needed by PROFILE=cluster',
+  ],
+  [
+    'nodes of a Redis Cluster with different schemes',
+    { PROFILE: 'cluster', REDIS_URL: 'redis://a,rediss://b', MONGODB_URI: 'mongodb://m/x' },
+    'or several separated by commas',
+  ],
   ['an unknown log level', { LOG_LEVEL: 'loud' }, 'LOG_LEVEL: "loud"'],
   ['an unknown auth mode', { AUTH_MODE: 'none' }, 'AUTH_MODE: "none"'],
   ['a duration without a unit', { DRAIN_GRACE: '30' }, 'DRAIN_GRACE: "30" is not accepted'],
