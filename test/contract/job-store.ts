@@ -3,6 +3,7 @@ import type { JobStore } from '../../src/stream/job-store.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
 import type { UnderTest } from './job-store-kit.ts';
 import { describeQueries, describeTime } from './job-store-queries.ts';
+import { describeRaces } from './job-store-races.ts';
 import { describeCompareAndSet, describeInsert } from './job-store-writes.ts';
 
 /** What every `JobStore` must do (src/stream/job-store.ts), whatever keeps it. */
@@ -43,6 +44,7 @@ export function describeJobStore({ name, create }: JobStoreSuite): void {
     describeCompareAndSet(at);
     describeQueries(at);
     describeTime(at);
+    describeRaces(at);
 
     test('answers a ping', async () => {
       await expect(at.jobs.ping()).resolves.toBeUndefined();

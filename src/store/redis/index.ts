@@ -1,2 +1,3 @@
 export { connectRedis, redisTime, type RedisConnection } from './connection.ts';
 export { RedisConfigError } from './errors.ts';
+export { createRedisJobStore } from './job-store.ts';
