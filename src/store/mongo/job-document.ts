@@ -1,8 +1,10 @@
 import type { SchemaDefinition } from 'mongoose';
+import { RunError } from '../../agent/agent-runner.ts';
 import { isLive, usesSlot, type Job, type Owner, type QueuedJob } from '../../stream/job.ts';
 import { dueAt } from '../job-due.ts';
 import { keyText } from '../key-text.ts';
 import type { IndexSpec } from './indexes.ts';
+import { bytesOf, jsonText, MAX_TEXT_BYTES } from './json-text.ts';
 
 /**
  * A job as a document: the record as JSON text, which keeps every key and every string as it is (BSON refuses NULs in
@@ -113,10 +115,11 @@ function inQueue({ lane, queuedAt }: QueuedJob): Pick<JobIndex, 'queuedAt' | 'wa
   return lane === 'active' ? { queuedAt } : { waitingSince: queuedAt };
 }
 
+/** Throws PAYLOAD_TOO_LARGE where MongoDB could not hold it. */
 export function newDocument(job: QueuedJob, place: { at: number; slot: number }): JobDocument {
   return {
     _id: keyText(job.generationId),
-    record: recordText(job),
+    record: jsonText(job, 'The request'),
     conversation: keyText(job.conversationId),
     key: keyText(job.idempotencyKey),
     ...place,
@@ -136,7 +139,10 @@ const CHANGING = [
   'finishedAt',
 ] as const satisfies (keyof JobIndex)[];
 
-/** Turns the document of any earlier version into that of `next`. A slot's number is kept as long as it is used. */
+/**
+ * Turns the document of any earlier version into that of `next`. A slot's number is kept as long as it is used. Throws
+ * a RunError where the record has become too large.
+ */
 export function updateTo(next: Job): {
   $set: JobIndex & { record: string };
   $unset: Record<string, ''>;
@@ -150,14 +156,21 @@ export function updateTo(next: Job): {
   };
 }
 
-/** A document may have 16 MiB; the rest of it is small. */
-const MAX_RECORD_BYTES = 16 * 1024 * 1024 - 64 * 1024;
+/** What a record may have at its end; the rest of a document is small. */
+const WALL = 16 * 1024 * 1024 - 64 * 1024;
 
+/**
+ * A run that would make its record too large ends with a code. It is stopped well before the wall, so that what ends it,
+ * or takes it over, can still be written.
+ */
 function recordText(job: Job): string {
   const text = JSON.stringify(job);
-  const bytes = Buffer.byteLength(text);
-  if (bytes <= MAX_RECORD_BYTES) return text;
-  throw new Error(`the record of ${job.generationId} has ${bytes} bytes, more than MongoDB takes`);
+  if (bytesOf(text) <= (job.status === 'running' ? MAX_TEXT_BYTES : WALL)) return text;
+  throw new RunError(
+    'RECORD_TOO_LARGE',
+    'The tool calls of this answer have become too large to be saved.',
+    new RangeError(`the record of ${job.generationId} would have ${bytesOf(text)} bytes`),
+  );
 }
 
 /** The record was written by this program in one write with its fields: it is parsed, not checked again. */

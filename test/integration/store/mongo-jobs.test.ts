@@ -10,7 +10,7 @@ import type { Job, QueuedJob } from '../../../src/stream/job.ts';
 import type { JobStore } from '../../../src/stream/job-store.ts';
 import { EPOCH } from '../../support/fake-clock.ts';
 import { queriesOf, servedBy } from '../../support/index-use.ts';
-import { aQueuedJob, finished, paused, requeued, running } from '../../support/jobs.ts';
+import { aQueuedJob, finalizing, finished, paused, requeued, running } from '../../support/jobs.ts';
 import { describeMongo } from '../../support/mongo-service.ts';
 
 const NO_LIMIT = { maxPerOwner: 1_000_000 };
@@ -198,13 +198,33 @@ describeMongo('jobs of many replicas', (at) => {
     });
   });
 
-  test('a record that MongoDB can not take is refused in words, and what was there stays', async () => {
-    const job = await inserted();
-    const big = running({ ...job, input: { ...job.input, text: 'x'.repeat(17 * 1024 * 1024) } });
+  describe('a record that MongoDB could not hold', () => {
+    const MB = 1024 * 1024;
+    const large = <J extends Job>(job: J, megabytes: number): J => ({
+      ...job,
+      input: { ...job.input, text: 'x'.repeat(megabytes * MB) },
+    });
 
-    await expect(jobs.compareAndSet(big, 1)).rejects.toThrow(/record of gen_.* more than MongoDB/);
+    test('of a new job is refused as too large a request', async () => {
+      const insert = jobs.insert(large(aQueuedJob(), 13), NO_LIMIT);
 
-    expect(await jobs.get(job.generationId)).toEqual(job);
+      await expect(insert).rejects.toMatchObject({ code: 'PAYLOAD_TOO_LARGE', status: 413 });
+    });
+
+    test('ends a run with a code, and leaves room to write that end', async () => {
+      const job = await inserted();
+
+      await expect(jobs.compareAndSet(large(running(job), 13), 1)).rejects.toMatchObject({
+        name: 'RunError',
+        code: 'RECORD_TOO_LARGE',
+      });
+
+      expect(await jobs.get(job.generationId)).toEqual(job);
+      await moved(jobs, large(finalizing(job), 13));
+      await expect(
+        jobs.compareAndSet(large(finished(finalizing(job)), 17), 2),
+      ).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' });
+    });
   });
 
   test('what the record holds comes back as it was, keys and strings of every kind', async () => {
