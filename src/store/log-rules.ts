@@ -42,7 +42,7 @@ export function judgeAppend(
 const lastOf = ({ expected, events }: AppendRequest): number => expected + events.length;
 
 /** Is all of it in the log already, byte for byte? Then its sender only does not know that it got through. */
-function isRepeat(
+export function isRepeat(
   request: AppendRequest,
   head: number,
   read: (after: number, limit: number) => readonly StoredEvent[],

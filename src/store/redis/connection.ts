@@ -12,6 +12,8 @@ const DEADLINE = 2_500;
 const START_DEADLINE = 2_800;
 
 const CONNECT_TIMEOUT = 1_000;
+/** How long a socket that is closed politely may take, ms. */
+const DISCONNECT_TIMEOUT = 200;
 /** A socket on which an answer is due for so long is thrown away: a server that hangs gives no error. */
 const SOCKET_TIMEOUT = 2_500;
 
@@ -24,6 +26,7 @@ const retryStrategy = (times: number): number => Math.min(50 * times, 400) + Mat
  */
 const LIMITS = {
   connectTimeout: CONNECT_TIMEOUT,
+  disconnectTimeout: DISCONNECT_TIMEOUT,
   socketTimeout: SOCKET_TIMEOUT,
   keepAlive: 10_000,
   noDelay: true,
@@ -130,15 +133,16 @@ export async function connectRedis({ url, log }: RedisConnectOptions): Promise<R
     await redis[Symbol.asyncDispose]();
     if (error instanceof RedisConfigError) throw error;
     const cause = seen.lastError ?? error;
+    const where = address.nodes.map(({ host, port }) => `${host}:${port}`).join(', ');
     const why = cause instanceof Error ? reasonOf(cause) : 'no answer';
-    throw new RedisConfigError(`Redis can't be used: ${why}.`, { cause });
+    throw new RedisConfigError(`Redis at ${where} can't be used: ${why}.`, { cause });
   }
 }
 
 /** The innermost reason: what stands around it says only that something failed. */
 function reasonOf(error: Error): string {
   if (error.cause instanceof Error) return reasonOf(error.cause);
-  return error.message || error.name;
+  return (error.message || error.name).replace(/\.$/, '');
 }
 
 function serverOf({ nodes, tls, ...login }: RedisAddress): Redis {
@@ -178,12 +182,12 @@ function credentials({ username, password }: Pick<RedisAddress, 'username' | 'pa
 
 /** Resolves when no socket is left. */
 async function close(client: Redis | Cluster): Promise<void> {
-  const ended =
-    client.status === 'end' || client.status === 'wait'
-      ? Promise.resolve()
-      : new Promise<void>((resolve) => {
-          client.once('end', () => resolve());
-        });
+  // Between two attempts, or before the first one, there is none, and nothing would tell of its end.
+  const idle = ['end', 'wait', 'reconnecting', 'close'].includes(client.status);
+  const ended = new Promise<void>((resolve) => {
+    if (idle) resolve();
+    else client.once('end', () => resolve());
+  });
   client.disconnect();
   await ended;
 }

@@ -1,3 +1,5 @@
 export { connectRedis, redisTime, type RedisConnection } from './connection.ts';
 export { RedisConfigError } from './errors.ts';
+export { createRedisEventTransport } from './event-transport.ts';
+export { createRedisHints } from './hints.ts';
 export { createRedisJobStore } from './job-store.ts';

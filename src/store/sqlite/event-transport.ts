@@ -1,9 +1,10 @@
 import type Database from 'libsql';
 import type { AppendRequest, AppendResult, EventTransport } from '../../stream/event-transport.ts';
+import { encodeBatch } from '../log-batch.ts';
 import { assertAppendable } from '../log-rules.ts';
 import { LogWatchers } from '../log-watchers.ts';
 import { assertUsable } from './database.ts';
-import { encodeBatch, LogTable } from './log-table.ts';
+import { LogTable } from './log-table.ts';
 
 interface QueuedAppend {
   request: AppendRequest;

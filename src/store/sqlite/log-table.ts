@@ -5,15 +5,9 @@ import type {
   LogInfo,
   StoredEvent,
 } from '../../stream/event-transport.ts';
+import { decodeBatch } from '../log-batch.ts';
 import { EMPTY_LOG, judgeAppend, ReadBudget, trimmed } from '../log-rules.ts';
 import { all, first, integer, keyText, text, type Row } from './cells.ts';
-
-/**
- * One row per append. These two control characters can't stand in JSON text (they are always escaped there), so the
- * row is split again without parsing, and every reader gets the bytes that were written.
- */
-const BETWEEN_EVENTS = '\u001E';
-const AFTER_TYPE = '\u001F';
 
 /** Logs whose state is kept in memory; an evicted one costs a query. */
 const CACHED_LOGS = 10_000;
@@ -25,27 +19,9 @@ interface Log {
   info: LogInfo;
 }
 
-// oxlint-disable-next-line no-control-regex -- these are what JSON text never holds
-const NOT_JSON_TEXT = /[\u0000-\u001F\uD800-\uDFFF]/u;
-
-/** The events of one append as the text of its row. Throws where the bytes would not come back as they went in. */
-export function encodeBatch(events: StoredEvent[]): string {
-  for (const { type, data } of events) {
-    if (NOT_JSON_TEXT.test(type) || NOT_JSON_TEXT.test(data)) {
-      throw new Error('the data of an event must be JSON text on one line');
-    }
-  }
-  return events.map(({ type, data }) => `${type}${AFTER_TYPE}${data}`).join(BETWEEN_EVENTS);
-}
-
 function decode(row: Row): StoredEvent[] {
-  const from = integer(row, 'first_seq');
-  const fence = integer(row, 'fence');
-  const events = text(row, 'events').split(BETWEEN_EVENTS);
-  return events.map((event, index) => {
-    const end = event.indexOf(AFTER_TYPE);
-    return { seq: from + index, fence, type: event.slice(0, end), data: event.slice(end + 1) };
-  });
+  const place = { first: integer(row, 'first_seq'), fence: integer(row, 'fence') };
+  return decodeBatch(text(row, 'events'), place);
 }
 
 /**

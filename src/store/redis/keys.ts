@@ -1,0 +1,20 @@
+import { keyText } from '../key-text.ts';
+
+/** Where the log of a generation is. All in one hash slot. */
+export interface LogKeys {
+  /** String `<head> <first> <fence> <closed 0|1> <fence of the entry at head>`. */
+  state: string;
+  /** Stream with one entry per append, `<sequence of its last event>-<number of events>`. Also the channel of its news. */
+  entries: string;
+}
+
+/** An empty tag, or one that ends at once, would be none: the keys of the log would fall into different slots. */
+const NO_TAG = /^(?:\}|$)/;
+
+export function logKeys(generationId: string): LogKeys {
+  const tag = NO_TAG.test(generationId) ? JSON.stringify(generationId) : keyText(generationId);
+  return { state: `hf:{${tag}}:state`, entries: `hf:{${tag}}:log` };
+}
+
+/** Channel of the hints between replicas. */
+export const HINTS_CHANNEL = 'hf:hints';

@@ -1,0 +1,58 @@
+import type { AppendRequest, LogInfo, LogNews, StoredEvent } from '../../stream/event-transport.ts';
+import { decodeBatch, encodeBatch } from '../log-batch.ts';
+
+/** What stands in Redis, as text and as what it means. */
+
+/** The state of a log; `last` is the fence of the entry at its head. */
+export interface LogState {
+  info: LogInfo;
+  last: number;
+}
+
+const STATE = /^(\d+) (\d+) (\d+) ([01]) (\d+)$/;
+
+export function parseState(text: string): LogState {
+  const [, head, first, fence, closed, last] = STATE.exec(text) ?? [];
+  if (last === undefined) throw new Error('Redis holds a log state that nobody wrote');
+  return {
+    info: {
+      head: Number(head),
+      first: Number(first),
+      fence: Number(fence),
+      closed: closed === '1',
+    },
+    last: Number(last),
+  };
+}
+
+/** The text of the entry: the fence, a line end, the events. */
+export function encodeEntry({ fence, events }: AppendRequest): string {
+  return `${fence}\n${encodeBatch(events)}`;
+}
+
+/** `first` is the sequence of its first event. */
+function decodeEntry(text: string, first: number): StoredEvent[] {
+  const end = text.indexOf('\n');
+  return decodeBatch(text.slice(end + 1), { first, fence: Number(text.slice(0, end)) });
+}
+
+/** Id of the entry, and of nothing else: any cursor is found by arithmetic. */
+export function entryId({ expected, events }: AppendRequest): string {
+  return `${expected + events.length}-${events.length}`;
+}
+
+/** The events of the entry with this id. */
+export function decodeWithId(id: string, text: string): StoredEvent[] {
+  const [last, count] = id.split('-');
+  return decodeEntry(text, Number(last) - Number(count) + 1);
+}
+
+const NEWS = /^(\d+) (\d+)\n/;
+
+/** Undefined: the message holds no entry. */
+export function decodeNews(message: string): LogNews | undefined {
+  const [before, fence, seq] = NEWS.exec(message) ?? [];
+  if (before === undefined) return undefined;
+  const after = { fence: Number(fence), seq: Number(seq) };
+  return { after, events: decodeEntry(message.slice(before.length), after.seq + 1) };
+}
