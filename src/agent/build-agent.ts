@@ -1,9 +1,9 @@
 import { SystemMessage } from '@langchain/core/messages';
+import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
 import { createAgent } from 'langchain';
 import type { RunRequest } from './agent-runner.ts';
 import { approvalMiddleware } from './approval-middleware.ts';
 import type { AgentDefinition, SubAgentDefinition } from './catalog.ts';
-import type { Checkpoints } from './checkpoints.ts';
 import type { FlowGate } from './flow-gate.ts';
 import { GuardedModel } from './guarded-model.ts';
 import type { ApprovalValue } from './interrupt-value.ts';
@@ -20,7 +20,7 @@ export interface BuiltAgent {
 interface Run {
   deps: RunnerDeps;
   request: RunRequest;
-  segment: { gate: FlowGate; stop: AbortController };
+  segment: { gate: FlowGate; stop: AbortController; saver: BaseCheckpointSaver };
   /** What approval steps have been asking since before this segment. */
   asked: ReadonlyMap<string, ApprovalValue>;
   /** The log and the ledger know a call by its id alone, so the agents of a run share this. */
@@ -32,14 +32,14 @@ function instructionsFor({ instructions }: SubAgentDefinition, timezone: string 
 }
 
 export async function buildAgent(definition: AgentDefinition, run: Run): Promise<BuiltAgent> {
-  return compile(definition, run, { checkpointer: run.deps.checkpoints.saver });
+  return compile(definition, run, { checkpointer: run.segment.saver });
 }
 
 async function compile(
   definition: SubAgentDefinition,
   run: Run,
   // A sub-agent checkpoints under its parent's thread.
-  own: { checkpointer?: Checkpoints['saver'] } = {},
+  own: { checkpointer?: BaseCheckpointSaver } = {},
 ): Promise<BuiltAgent> {
   const { deps, request, segment, asked, usedToolIds } = run;
   const { tools } = definition;

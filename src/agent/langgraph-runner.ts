@@ -1,4 +1,5 @@
 import { Command, isGraphDrained, RunControl } from '@langchain/langgraph';
+import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
 import type { Clock } from '../lib/clock.ts';
 import { RunError } from './agent-runner.ts';
 import type {
@@ -26,6 +27,7 @@ import type { PendingInterrupt } from './pending-interrupts.ts';
 import { runError } from './run-errors.ts';
 import { standingOf, toolCallIds } from './standing.ts';
 import type { ToolDefinition } from './tools.ts';
+import { WatchedSaver } from './watched-saver.ts';
 import { pauseOf, wayOn } from './way-on.ts';
 import type { WayOn } from './way-on.ts';
 
@@ -55,10 +57,12 @@ class Segment {
   readonly control = new RunControl();
   /** Aborts the graph when the run is aborted and also when its consumer leaves. */
   readonly stop = new AbortController();
+  readonly saver: WatchedSaver;
   readonly #request: RunRequest;
 
-  constructor(request: RunRequest) {
+  constructor(request: RunRequest, saver: BaseCheckpointSaver) {
     this.#request = request;
+    this.saver = new WatchedSaver(saver);
     const { signal, drain } = request;
     if (signal.aborted) this.#abort();
     if (drain.aborted) this.#drain();
@@ -170,7 +174,7 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
   }
 
   async function* run(request: RunRequest): AsyncGenerator<RunnerEvent> {
-    const segment = new Segment(request);
+    const segment = new Segment(request, checkpoints.saver);
     let chunks: Interruptible<StreamChunk> | undefined;
     try {
       const opened = await open(request, segment);
@@ -192,11 +196,13 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
         // No `yield*`: delegating costs several turns of the microtask queue for every token.
         for (const event of mapped.events) yield event;
       }
+      if (segment.saver.failure) throw segment.saver.failure;
       if (state.interrupted)
         yield { type: 'pause', pause: pauseOf((await asked(request)).pending) };
     } catch (error) {
       request.signal.throwIfAborted();
-      if (!isGraphDrained(error)) throw runError(error);
+      const fault = segment.saver.failure ?? error;
+      if (!isGraphDrained(fault)) throw runError(fault);
       yield { type: 'handover' };
     } finally {
       chunks?.close();
