@@ -1,40 +1,19 @@
-import { join } from 'node:path';
 import type { Express } from 'express';
 import { createApp } from './app.ts';
 import type { AgentCatalog, AgentRunner, Titler } from './agent/agent-runner.ts';
 import { createEngine } from './agent/engine.ts';
 import type { Config } from './config/config.ts';
-import type { ApprovalStore, Outbox } from './hitl/approval-store.ts';
-import { NO_OUTBOX, WebhookDispatcher, type WebhookDeps } from './hitl/webhooks.ts';
+import { WebhookDispatcher, type WebhookDeps } from './hitl/webhooks.ts';
 import { createMetrics } from './http/metrics.ts';
 import { OpenStreams } from './http/open-streams.ts';
 import { systemClock, type Clock } from './lib/clock.ts';
 import { createIds, type Ids } from './lib/ids.ts';
 import { Releasers } from './lib/releasers.ts';
 import { createLoggers, type Loggers } from './logger.ts';
-import {
-  createMemoryEventTransport,
-  createMemoryJobStore,
-  LocalHintBus,
-} from './store/memory/index.ts';
-import {
-  createSqliteApprovalStore,
-  createSqliteCheckpoints,
-  createSqliteConversationStore,
-  createSqliteEventTransport,
-  createSqliteJobStore,
-  createSqliteOutbox,
-  dropTombstones,
-  endLeases,
-  openDatabase,
-} from './store/sqlite/index.ts';
+import { openStores } from './stores.ts';
 import { Core, type CoreSettings } from './stream/core.ts';
-import type { ConversationStore } from './stream/conversation-store.ts';
-import type { EventTransport } from './stream/event-transport.ts';
-import type { Hints } from './stream/hints.ts';
-import type { JobStore } from './stream/job-store.ts';
 
-/** The composition root: the only place that chooses implementations. */
+/** The composition root: with stores.ts the only place that chooses implementations. */
 
 export interface Overrides {
   clock?: Clock;
@@ -55,40 +34,6 @@ export interface Context extends AsyncDisposable {
   start(): void;
 }
 
-interface Stores {
-  jobs: JobStore;
-  transport: EventTransport;
-  conversations: ConversationStore;
-  approvals: ApprovalStore;
-  outbox: Outbox;
-  hints: Hints;
-}
-
-type Db = ReturnType<typeof openDatabase>;
-
-function openStores(config: Config, place: { db: Db; clock: Clock }): Stores {
-  const { db, clock } = place;
-  const kept = {
-    conversations: createSqliteConversationStore({ db }),
-    approvals: createSqliteApprovalStore({ db }),
-    outbox: config.webhooks ? createSqliteOutbox({ db }) : NO_OUTBOX,
-    // One process: there is nobody to tell.
-    hints: new LocalHintBus().connect(),
-  };
-  if (config.profile === 'memory') {
-    const jobs = createMemoryJobStore({ clock });
-    return { ...kept, jobs, transport: createMemoryEventTransport() };
-  }
-  // One process holds the file, so whoever held a lease in it is dead.
-  endLeases(db);
-  dropTombstones(db);
-  return {
-    ...kept,
-    jobs: createSqliteJobStore({ db, clock }),
-    transport: createSqliteEventTransport({ db }),
-  };
-}
-
 /** Everything that the process consists of. Rejects with a sentence for the operator where it can't be had. */
 export async function createContext(config: Config, over: Overrides = {}): Promise<Context> {
   const clock = over.clock ?? systemClock;
@@ -98,17 +43,12 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
   const metrics = createMetrics({ ofProcess: true });
   const releasers = new Releasers();
   try {
-    const db = openDatabase(
-      config.profile === 'memory' ? ':memory:' : join(config.dataDir, 'holdfast.db'),
-    );
-    releasers.add(() => void db.close());
-    const stores = openStores(config, { db, clock });
-    const checkpoints = createSqliteCheckpoints({ db });
+    const stores = await openStores(config, { clock, log: loggers.app, releasers });
     const { model, providers, demoLedger } = config;
     const engine = await createEngine({
       clock,
       ids,
-      checkpoints,
+      checkpoints: stores.checkpoints,
       model,
       providers,
       demoLedger,

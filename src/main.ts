@@ -4,6 +4,8 @@ import type { Server } from 'node:http';
 import { ConfigError, loadConfig, type Config } from './config/config.ts';
 import { createContext, type Context } from './context.ts';
 import { createHttpServer } from './http/server.ts';
+import { MongoConfigError } from './store/mongo/index.ts';
+import { RedisConfigError } from './store/redis/index.ts';
 import { DatabaseInUseError, DatabaseTooNewError } from './store/sqlite/index.ts';
 
 /** Reads the environment, builds the service, listens, and goes when told. */
@@ -15,13 +17,18 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+const MENDABLE = [
+  ConfigError,
+  DatabaseInUseError,
+  DatabaseTooNewError,
+  MongoConfigError,
+  RedisConfigError,
+];
+
 /** Something that an operator can mend: said in a sentence, without a stack. */
 function giveUp(error: unknown): never {
   const known =
-    error instanceof ConfigError ||
-    error instanceof DatabaseInUseError ||
-    error instanceof DatabaseTooNewError ||
-    (error instanceof Error && 'code' in error);
+    MENDABLE.some((kind) => error instanceof kind) || (error instanceof Error && 'code' in error);
   const text = error instanceof Error ? (known ? error.message : error.stack) : String(error);
   process.stderr.write(`Holdfast can't start. ${text}\n`);
   // oxlint-disable-next-line unicorn/no-process-exit -- nothing was started that would need to be let go of
