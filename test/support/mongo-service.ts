@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../../src/lib/log.ts';
 import { connectMongo, type MongoConnection } from '../../src/store/mongo/index.ts';
@@ -9,12 +9,15 @@ import { connectMongo, type MongoConnection } from '../../src/store/mongo/index.
  */
 const SERVER = process.env['MONGODB_URI'] ?? '';
 
+/** Hundreds of calls at once on a busy machine are slow, and that is not what their tests are about; ms. */
+const PATIENT = 30_000;
+
 export interface MongoUnderTest {
   /** The server, with a database that only this suite uses and that is dropped at its end. */
   readonly uri: string;
   /** Connected to it. */
   readonly mongo: MongoConnection;
-  /** One more connection, closed at the end. */
+  /** One more connection, closed at the end; with a URI one that gives up as soon as the product's does. */
   connect(uri?: string): Promise<MongoConnection>;
   /** Empties every collection of the database; indexes stay. */
   clear(): Promise<void>;
@@ -55,13 +58,16 @@ const absent: MongoUnderTest = {
 };
 
 function describeThere(name: string, fn: (at: MongoUnderTest) => void): void {
+  jest.setTimeout(2 * PATIENT);
   describe(`MongoDB: ${name}`, () => {
     const uri = withDatabase(SERVER, `holdfast_${randomUUID().replaceAll('-', '').slice(0, 20)}`);
     const open: MongoConnection[] = [];
     let mongo: MongoConnection | undefined;
 
-    const connect = async (to: string = uri): Promise<MongoConnection> => {
-      const connection = await connectMongo({ uri: to, log: silent });
+    const connect = async (to?: string): Promise<MongoConnection> => {
+      const connection = await connectMongo(
+        to === undefined ? { uri, log: silent, deadline: PATIENT } : { uri: to, log: silent },
+      );
       open.push(connection);
       return connection;
     };

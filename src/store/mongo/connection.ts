@@ -3,31 +3,34 @@ import type { Log } from '../../lib/log.ts';
 import { unavailable } from '../../errors.ts';
 import { asStoreError, MongoConfigError } from './errors.ts';
 
-/**
- * How long a call may take before it is given up, ms. The driver's own limits are shorter, but it may wait for a
- * server, for a socket and for an answer, and then try once more: only a limit over all of it bounds the whole.
- */
+/** How long a call may take before it is given up, ms. */
 const DEADLINE = 3_000;
 
-const DRIVER_LIMITS = {
-  serverSelectionTimeoutMS: 2_500,
-  connectTimeoutMS: 2_000,
-  /** Without an answer for so long a socket is thrown away: a server that hangs gives no error. */
-  socketTimeoutMS: 2_500,
-  waitQueueTimeoutMS: 2_500,
-  /** A monitor looks this often whether the server lives, and again at once when somebody waits for one. */
-  heartbeatFrequencyMS: 5_000,
-  maxPoolSize: 32,
-  maxIdleTimeMS: 60_000,
-};
-
-/** The server gives up a query at about the time at which nobody waits for it any more. */
-const MAX_TIME = 2_500;
+/**
+ * The driver's own limits within it. It may wait for a server, for a socket and for an answer, and then try once more,
+ * so these alone would not bound a call.
+ */
+function driverLimits(deadline: number) {
+  const most = Math.round(deadline * 0.8);
+  return {
+    serverSelectionTimeoutMS: most,
+    connectTimeoutMS: most,
+    /** Without an answer for so long a socket is thrown away: a server that hangs gives no error. */
+    socketTimeoutMS: most,
+    waitQueueTimeoutMS: most,
+    /** A monitor looks this often whether the server lives, and again at once when somebody waits for one. */
+    heartbeatFrequencyMS: 5_000,
+    maxPoolSize: 32,
+    maxIdleTimeMS: 60_000,
+  };
+}
 
 export interface MongoOptions {
   /** A `mongodb://` or `mongodb+srv://` URI. Its database is used, or `holdfast` where it names none. */
   uri: string;
   log: Log;
+  /** No call takes longer, ms; 3,000 unless said otherwise. */
+  deadline?: number;
 }
 
 /**
@@ -38,11 +41,13 @@ export interface MongoOptions {
 export class MongoConnection {
   readonly #mongoose: Mongoose;
   readonly #connection: Connection;
+  readonly #deadline: number;
 
   /** Use `connectMongo`. */
-  constructor(mongoose: Mongoose, connection: Connection) {
-    this.#mongoose = mongoose;
-    this.#connection = connection;
+  constructor(deps: { mongoose: Mongoose; connection: Connection; deadline: number }) {
+    this.#mongoose = deps.mongoose;
+    this.#connection = deps.connection;
+    this.#deadline = deps.deadline;
   }
 
   /** The driver's client, for `MongoDBSaver`; what is called on it goes through `run`, too. */
@@ -87,7 +92,7 @@ export class MongoConnection {
    * Every call to the server: it ends within `deadline` ms, and throws `unavailable` where the server is out of reach.
    * What was sent may take effect even so, at the latest when the driver gives it up a few seconds later.
    */
-  async run<T>(work: () => PromiseLike<T>, deadline: number = DEADLINE): Promise<T> {
+  async run<T>(work: () => PromiseLike<T>, deadline: number = this.#deadline): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -118,7 +123,9 @@ export class MongoConnection {
  * Connects, and looks whether the server will do. Throws MongoConfigError where the URI is none, nobody answers or
  * the server takes no writes.
  */
-export async function connectMongo({ uri, log }: MongoOptions): Promise<MongoConnection> {
+export async function connectMongo(options: MongoOptions): Promise<MongoConnection> {
+  const { uri, log, deadline = DEADLINE } = options;
+  const limits = driverLimits(deadline);
   const mongoose = new Mongoose();
   // Not by the constructor: only `set` knows all of them.
   mongoose.set({
@@ -128,16 +135,17 @@ export async function connectMongo({ uri, log }: MongoOptions): Promise<MongoCon
     autoIndex: false,
     autoCreate: false,
     bufferCommands: false,
-    maxTimeMS: MAX_TIME,
+    // The server gives up a query when nobody waits for it any more.
+    maxTimeMS: limits.socketTimeoutMS,
   });
   const connection = mongoose.createConnection();
   observe(connection, log);
   try {
     await connection.openUri(uri, {
-      ...DRIVER_LIMITS,
+      ...limits,
       ...(namesDatabase(uri) ? {} : { dbName: 'holdfast' }),
       appName: 'holdfast',
-      writeConcern: { w: 'majority', journal: true, wtimeoutMS: DEADLINE },
+      writeConcern: { w: 'majority', journal: true, wtimeoutMS: limits.socketTimeoutMS },
       readConcern: { level: 'local' },
       readPreference: 'primary',
       retryWrites: true,
@@ -147,7 +155,7 @@ export async function connectMongo({ uri, log }: MongoOptions): Promise<MongoCon
       bufferCommands: false,
       sanitizeFilter: true,
     });
-    const mongo = new MongoConnection(mongoose, connection);
+    const mongo = new MongoConnection({ mongoose, connection, deadline });
     await assertSuitable(mongo, log);
     return mongo;
   } catch (error) {

@@ -134,5 +134,5 @@ describeMongo('jobs as the store in memory has them', (at) => {
       }),
       { numRuns: 30 },
     );
-  }, 60_000);
+  }, 120_000);
 });

@@ -183,7 +183,7 @@ describeMongo('jobs of many replicas', (at) => {
 
       expect(await jobs.due(EPOCH, 10)).toEqual([]);
       expect(await jobs.due(EPOCH, 10)).toEqual([orphan]);
-    }, 30_000);
+    });
 
     test('for nobody are given oldest first, as many as asked for, over pages', async () => {
       await manyWaiting(at.mongo, 1_203, 'nobody');
