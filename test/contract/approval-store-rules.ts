@@ -9,7 +9,7 @@ import {
   ruleIds,
   type UnderTest,
 } from './approval-store-kit.ts';
-import { C, iso, NOT_CURSORS, OWNER, pages } from './conversation-store-kit.ts';
+import { C, iso, NOT_CURSORS, ODD_JSON, OWNER, pages } from './conversation-store-kit.ts';
 
 /** Standing rules. */
 export function describeRules(at: UnderTest): void {
@@ -24,7 +24,7 @@ export function describeRules(at: UnderTest): void {
       const [b, a, c] = [
         aRule('b', { createdAt: iso(1) }),
         aRule('a', { createdAt: iso(3), conversationId: C }),
-        aRule('c', { createdAt: iso(2), conditions: {} }),
+        aRule('c', { createdAt: iso(2), conditions: ODD_JSON }),
       ];
       for (const rule of [b, a, c]) await at.store.addRule(OWNER, rule);
 

@@ -2,8 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ApprovalStore } from '../../src/hitl/approval-store.ts';
 import { ALL, anApproval, anEntry, ODD, type UnderTest } from './approval-store-kit.ts';
 import { describePending } from './approval-store-pending.ts';
+import { describeApprovalRaces } from './approval-store-races.ts';
 import { describeRules } from './approval-store-rules.ts';
-import { C, iso, OWNER } from './conversation-store-kit.ts';
+import { C, iso, ODD_JSON, OWNER } from './conversation-store-kit.ts';
 
 /** What every `ApprovalStore` must do (src/hitl/approval-store.ts), whatever keeps it. */
 
@@ -39,6 +40,7 @@ export function describeApprovalStore({ name, create }: ApprovalStoreSuite): voi
     describeAudit(at);
     describeRules(at);
     describeDeletion(at);
+    describeApprovalRaces(at);
   });
 }
 
@@ -156,6 +158,12 @@ function describeAudit(at: UnderTest): void {
 
       expect(await at.store.audit('act')).toEqual([proposed, decided, ruled]);
       expect(await at.store.audit('other')).toEqual([]);
+    });
+
+    test('its details may have any keys', async () => {
+      await at.store.addAudit('act', '1', anEntry({ details: ODD_JSON }));
+
+      expect(await at.store.audit('act')).toEqual([anEntry({ details: ODD_JSON })]);
     });
 
     test('takes each entry id once; the line that is there never changes', async () => {

@@ -50,6 +50,15 @@ export function aMessage(messageId: string, overrides: Partial<Message> = {}): M
 export const messageIds = (messages: Message[]): string[] =>
   messages.map(({ messageId }) => messageId);
 
+/** JSON that a store could take for something else, or refuse. */
+export const ODD_JSON = {
+  'a.b': 1,
+  $set: { $where: 'x', 'c.$[].d': [{ $gt: '' }] },
+  '': null,
+  'a\u0000b': ['a\u0000b', '\ud800', '🐙'],
+  '\udfff': { constructor: 1e21, toString: -0.5 },
+};
+
 /** Everything, page by page; `between` runs after each page. */
 export async function pages<T>(
   fetch: (page: PageRequest) => Promise<Page<T>>,

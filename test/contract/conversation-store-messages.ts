@@ -5,6 +5,7 @@ import {
   C,
   messageIds,
   NOT_CURSORS,
+  ODD_JSON,
   pages,
 } from './conversation-store-kit.ts';
 import type { UnderTest } from './conversation-store-kit.ts';
@@ -32,6 +33,15 @@ export function describeMessages(at: UnderTest): void {
       expect(await at.store.message(C, 'm1')).toEqual(message);
       expect(await at.store.message(C, 'm2')).toBeUndefined();
       expect(await at.store.message('other', 'm1')).toBeUndefined();
+    });
+
+    test('arguments may have any keys', async () => {
+      const call = { type: 'tool_call', toolCallId: 't', name: 'add', status: 'ok' } as const;
+      const message = aMessage('m1', { content: [{ ...call, args: ODD_JSON }] });
+
+      await at.store.upsertMessage(message, 1);
+
+      expect(JSON.stringify(await at.store.message(C, 'm1'))).toBe(JSON.stringify(message));
     });
 
     test('a conversation that is not there takes none', async () => {
@@ -169,12 +179,17 @@ export function describeMessages(at: UnderTest): void {
     });
 
     test('of 1,000 messages is whole', async () => {
-      for (let index = 1; index <= 1_000; index += 1) {
-        const parentMessageId = index === 1 ? null : `long${index - 1}`;
-        await at.store.upsertMessage(aMessage(`long${index}`, { parentMessageId }), 0);
+      const ids = Array.from({ length: 1_000 }, (_, index) => `long${index}`);
+      const write = (id: string, index: number) => {
+        const parentMessageId = ids[index - 1] ?? null;
+        return at.store.upsertMessage(aMessage(id, { parentMessageId }), 0);
+      };
+      // Many at once: a branch does not depend on the order in which its messages came.
+      for (let from = 0; from < ids.length; from += 50) {
+        await Promise.all(ids.slice(from, from + 50).map((id, n) => write(id, from + n)));
       }
 
-      expect(await at.store.branch(C, 'long1000')).toHaveLength(1_000);
+      expect(messageIds(await at.store.branch(C, 'long999'))).toEqual(ids);
     });
   });
 }

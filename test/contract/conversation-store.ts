@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ConversationStore } from '../../src/stream/conversation-store.ts';
 import { describeConversations, describeList } from './conversation-store-list.ts';
 import { describeMessages } from './conversation-store-messages.ts';
+import { describeConversationRaces } from './conversation-store-races.ts';
 
 /** What every `ConversationStore` must do (src/stream/conversation-store.ts), whatever keeps it. */
 
@@ -35,6 +36,7 @@ export function describeConversationStore({ name, create }: ConversationStoreSui
     describeConversations(at);
     describeList(at);
     describeMessages(at);
+    describeConversationRaces(at);
 
     test('answers a ping', async () => {
       await expect(at.store.ping()).resolves.toBeUndefined();

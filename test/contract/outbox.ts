@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Outbox, OutboxItem } from '../../src/hitl/approval-store.ts';
 import { ODD } from './approval-store-kit.ts';
+import { ODD_JSON } from './conversation-store-kit.ts';
 
 /** What every `Outbox` must do (src/hitl/approval-store.ts), whatever keeps it. */
 
@@ -44,6 +45,8 @@ function anItem(id: string, createdAt = 100): Parameters<Outbox['put']>[0] {
   return { id, event: 'approval.waiting', createdAt, payload: { actionId: id } };
 }
 
+const numbered = (n: number) => ({ ...anItem('a', n), payload: n });
+
 const itemIds = (items: OutboxItem[]): string[] => items.map(({ id }) => id);
 
 function describePut(at: UnderTest): void {
@@ -60,6 +63,7 @@ function describePut(at: UnderTest): void {
       ['text with all there is', ODD.join('\n')],
       ['a number', 0.1],
       ['a list', [1, [], {}, false]],
+      ['an object with any keys', ODD_JSON],
     ])('a payload may be %s', async (_, payload) => {
       await at.outbox.put({ ...anItem('a'), payload });
 
@@ -85,10 +89,13 @@ function describePut(at: UnderTest): void {
       },
     );
 
-    test('of many with one id at once the first stays', async () => {
-      await Promise.all([1, 2, 3].map((n) => at.outbox.put(anItem('a', n))));
+    test('of many with one id at once one stays, whole', async () => {
+      await Promise.all([1, 2, 3].map((n) => at.outbox.put(numbered(n))));
 
-      expect(await at.outbox.due(LATER, 10)).toMatchObject([{ createdAt: 1 }]);
+      const [kept, ...more] = await at.outbox.due(LATER, 10);
+      const n = kept?.createdAt ?? 0;
+      expect(kept).toEqual({ ...numbered(n), attempts: 0, nextAt: n });
+      expect(more).toEqual([]);
     });
 
     test('ids may hold anything a string can', async () => {
@@ -130,6 +137,32 @@ function describeDelivery(at: UnderTest): void {
         { ...anItem('b', 2), attempts: 0, nextAt: 2 },
       ]);
     });
+
+    test('of many failures at once each is counted', async () => {
+      await at.outbox.put(anItem('a'));
+
+      await Promise.all([5, 7, 6, 8, 9].map((nextAt) => at.outbox.failed('a', nextAt)));
+
+      expect(await at.outbox.due(LATER, 10)).toMatchObject([{ id: 'a', attempts: 5 }]);
+    });
+
+    test.each(['delivered', 'givenUp'] as const)(
+      'one that is %s while others say that it failed comes no more',
+      async (over) => {
+        await at.outbox.put(anItem('a'));
+        const fail = () => at.outbox.failed('a', 1);
+
+        await Promise.all([
+          fail(),
+          fail(),
+          at.outbox[over]('a'),
+          fail(),
+          at.outbox.put(anItem('a')),
+        ]);
+
+        expect(await at.outbox.due(LATER, 10)).toEqual([]);
+      },
+    );
 
     test.each(['delivered', 'givenUp'] as const)(
       'one that is %s comes no more, whatever is said of it later',
