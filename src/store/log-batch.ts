@@ -2,7 +2,8 @@ import type { StoredEvent } from '../stream/event-transport.ts';
 
 /**
  * The events of one append as one text. These two control characters can't stand in JSON text (they are always escaped
- * there), so it is split again without parsing, and every reader gets the bytes that were written.
+ * there), so it is split again without parsing, and every reader gets the bytes that were written. An event without a
+ * type has that of the one before.
  */
 const BETWEEN_EVENTS = '\u001E';
 const AFTER_TYPE = '\u001F';
@@ -17,7 +18,13 @@ export function encodeBatch(events: readonly StoredEvent[]): string {
       throw new Error('the data of an event must be JSON text on one line');
     }
   }
-  return events.map(({ type, data }) => `${type}${AFTER_TYPE}${data}`).join(BETWEEN_EVENTS);
+  let before: string | undefined;
+  const parts = events.map(({ type, data }) => {
+    const part = type === before ? data : `${type}${AFTER_TYPE}${data}`;
+    before = type;
+    return part;
+  });
+  return parts.join(BETWEEN_EVENTS);
 }
 
 /** `first` is the sequence of its first event. */
@@ -25,8 +32,10 @@ export function decodeBatch(
   text: string,
   { first, fence }: { first: number; fence: number },
 ): StoredEvent[] {
+  let type = '';
   return text.split(BETWEEN_EVENTS).map((event, index) => {
     const end = event.indexOf(AFTER_TYPE);
-    return { seq: first + index, fence, type: event.slice(0, end), data: event.slice(end + 1) };
+    if (end >= 0) type = event.slice(0, end);
+    return { seq: first + index, fence, type, data: event.slice(end + 1) };
   });
 }

@@ -17,13 +17,12 @@ function hasRedis(): boolean {
 
 /** A suite that needs Redis. Without one it is skipped, loudly; REQUIRE_SERVICES=1 makes it fail. */
 export function describeRedis(name: string, fn: () => void): void {
-  const title = `Redis: ${name}`;
   if (hasRedis()) {
-    describe(title, () => {
+    describe(`Redis: ${name}`, () => {
       fn();
     });
   } else if (process.env['REQUIRE_SERVICES'] === '1') {
-    describe(title, () => {
+    describe(`Redis: ${name}`, () => {
       test('has redis-server on its PATH: REQUIRE_SERVICES=1 wants it', () => {
         expect(hasRedis()).toBe(true);
       });
@@ -31,7 +30,7 @@ export function describeRedis(name: string, fn: () => void): void {
   } else {
     process.stderr.write(`!!! no redis-server on the PATH: skipping ${name}\n`);
     // oxlint-disable-next-line jest/no-disabled-tests -- counted and named as skipped by the reporter
-    describe.skip(title, () => {
+    describe.skip(`Redis: ${name}`, () => {
       fn();
     });
   }

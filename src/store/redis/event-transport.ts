@@ -9,7 +9,7 @@ import type {
 import { assertAppendable, isRepeat, ReadBudget } from '../log-rules.ts';
 import type { RedisConnection } from './connection.ts';
 import { logKeys } from './keys.ts';
-import { encodeEntry, entryId, parseState } from './log-codec.ts';
+import { encodeEntry, parseState } from './log-codec.ts';
 import { LOG_SCRIPTS } from './log-scripts.ts';
 import { watchLogs } from './log-watch.ts';
 
@@ -75,11 +75,9 @@ export function createRedisEventTransport(deps: RedisEventTransportDeps): EventT
       const reply = await LOG_SCRIPTS.append.call(redis, keysOf(generationId), [
         fence,
         expected,
-        head,
-        entryId(request),
-        final ? 1 : 0,
+        events.length,
         encodeEntry(request),
-        final ? expiry.closed : expiry.open,
+        final ? -expiry.closed : expiry.open,
       ]);
       switch (reply.outcome) {
         case 'appended':

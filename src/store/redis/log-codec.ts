@@ -36,11 +36,6 @@ function decodeEntry(text: string, first: number): StoredEvent[] {
   return decodeBatch(text.slice(end + 1), { first, fence: Number(text.slice(0, end)) });
 }
 
-/** Id of the entry, and of nothing else: any cursor is found by arithmetic. */
-export function entryId({ expected, events }: AppendRequest): string {
-  return `${expected + events.length}-${events.length}`;
-}
-
 /** The events of the entry with this id. */
 export function decodeWithId(id: string, text: string): StoredEvent[] {
   const [last, count] = id.split('-');

@@ -3,7 +3,7 @@
  * stream: fence and sequence of the entry before it, a line end, the entry. A newer fence is kept even where the append
  * is refused. This runs for every flush of every generation: each call in it counts.
  * KEYS: state, entries.
- * ARGV: fence, head that is expected, head after it, id of the entry, 1 if it is final, the entry, expiry in ms.
+ * ARGV: fence, head that is expected, number of events, the entry, expiry in ms, below 0 if the entry is final.
  * Returns 0 appended, -1 missing, {1, fence} stale fence, {2, head} closed, {3, head} out of sequence.
  */
 export const LOG_APPEND = `#!lua
@@ -18,9 +18,12 @@ if closed == '1' or head ~= ARGV[2] then
   end
   return {closed == '1' and 2 or 3, tonumber(head)}
 end
-redis.call('XADD', KEYS[2], ARGV[4], 'e', ARGV[6])
-redis.call('PEXPIRE', KEYS[2], ARGV[7])
-redis.call('SET', KEYS[1], ARGV[3] .. ' ' .. first .. ' ' .. mine .. ' ' .. ARGV[5] .. ' ' .. mine, 'PX', ARGV[7])
-redis.call('PUBLISH', KEYS[2], last .. ' ' .. head .. '\\n' .. ARGV[6])
+local next, ttl = head + ARGV[3], ARGV[5] + 0
+local final = ttl < 0
+if final then ttl = -ttl end
+redis.call('XADD', KEYS[2], next .. '-' .. ARGV[3], 'e', ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ttl)
+redis.call('SET', KEYS[1], next .. ' ' .. first .. ' ' .. mine .. (final and ' 1 ' or ' 0 ') .. mine, 'PX', ttl)
+redis.call('PUBLISH', KEYS[2], last .. ' ' .. head .. '\\n' .. ARGV[4])
 return 0
 `;
