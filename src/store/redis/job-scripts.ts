@@ -1,19 +1,22 @@
-import { readFileSync } from 'node:fs';
 import { insertReply, jobOrNone, jobsIn, storeResult } from './job-replies.ts';
 import { redisScript } from './script.ts';
+import { JOB_BY_KEY } from './scripts/job-by-key.ts';
+import { JOB_DELETE } from './scripts/job-delete.ts';
+import { JOB_DROP_LOG } from './scripts/job-drop-log.ts';
+import { JOB_EARLIEST } from './scripts/job-earliest.ts';
+import { JOB_INSERT } from './scripts/job-insert.ts';
+import { JOB_RANGE } from './scripts/job-range.ts';
+import { JOB_REPLACE } from './scripts/job-replace.ts';
 
-const lua = (name: string): string =>
-  readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
+const nothing = (): void => {};
 
-const ignored = (): void => {};
-
-/** The commands of the job store that are scripts; KEYS and ARGV are in the head of each file. */
+/** The commands of the job store that are scripts; their KEYS and ARGV are told in their files. */
 export const JOB_SCRIPTS = {
-  insert: redisScript(lua('job-insert'), insertReply),
-  replace: redisScript(lua('job-replace'), storeResult),
-  delete: redisScript(lua('job-delete'), ignored),
-  dropLog: redisScript(lua('job-drop-log'), ignored),
-  byKey: redisScript(lua('job-by-key'), jobOrNone),
-  range: redisScript(lua('job-range'), jobsIn),
-  earliest: redisScript(lua('job-earliest'), jobsIn),
+  insert: redisScript(JOB_INSERT, insertReply),
+  replace: redisScript(JOB_REPLACE, storeResult),
+  delete: redisScript(JOB_DELETE, nothing),
+  dropLog: redisScript(JOB_DROP_LOG, nothing),
+  byKey: redisScript(JOB_BY_KEY, jobOrNone),
+  range: redisScript(JOB_RANGE, jobsIn),
+  earliest: redisScript(JOB_EARLIEST, jobsIn),
 } as const;
