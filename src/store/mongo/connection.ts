@@ -18,8 +18,12 @@ function driverLimits(deadline: number) {
     /** Without an answer for so long a socket is thrown away: a server that hangs gives no error. */
     socketTimeoutMS: most,
     waitQueueTimeoutMS: most,
-    /** A monitor looks this often whether the server lives, and again at once when somebody waits for one. */
-    heartbeatFrequencyMS: 5_000,
+    /**
+     * A monitor asks this often whether the server lives, and again at once when somebody waits for one. It asks,
+     * because not every compatible server streams its state; a call that fails finds out by itself anyway.
+     */
+    serverMonitoringMode: 'poll' as const,
+    heartbeatFrequencyMS: 2_000,
     maxPoolSize: 32,
     maxIdleTimeMS: 60_000,
   };
