@@ -208,7 +208,10 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   for (const [index, { admin }] of nodes.entries()) {
     const end = Math.min((index + 1) * share, SLOTS) - 1;
     await admin.call('CLUSTER', 'ADDSLOTSRANGE', index * share, end);
+    // Only a node that knows no other one takes an epoch.
     await admin.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
+  }
+  for (const { admin } of nodes) {
     for (const other of nodes) await admin.call('CLUSTER', 'MEET', '127.0.0.1', other.port);
   }
   await eventually('the cluster is whole', async () => {
