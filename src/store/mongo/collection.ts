@@ -1,7 +1,6 @@
-import type { Model, SchemaDefinition } from 'mongoose';
-import { trusted } from 'mongoose';
-import type { TimeKey } from '../page-cursor.ts';
+import { trusted, type Model, type SchemaDefinition } from 'mongoose';
 import { keyText } from '../key-text.ts';
+import type { TimeKey } from '../page-cursor.ts';
 import type { MongoConnection } from './connection.ts';
 import { duplicateFields } from './errors.ts';
 

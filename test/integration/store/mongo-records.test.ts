@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { mongo as driver } from 'mongoose';
 import {
   APPROVAL_INDEXES,
   CONVERSATION_INDEXES,
@@ -70,6 +71,13 @@ describeMongo('records of many replicas', (at) => {
     conversationsOn(meeting(at.mongo, step, () => conversationsOn(other).delete(C)));
   const approvalsMeet = (step: number) =>
     approvalsOn(meeting(at.mongo, step, () => approvalsOn(other).deleteConversation(C)));
+
+  /** A replica whose command `when` another one's insert was faster than. */
+  const refused = (when: number) =>
+    steppedMongo(at.mongo, async (step) => {
+      const why = { message: 'E11000', code: 11_000, keyPattern: { _id: 1 } };
+      if (step === when) throw new driver.MongoServerError(why);
+    });
 
   const documents = (collection: string) => at.mongo.db.collection(collection).find().toArray();
 
@@ -180,6 +188,33 @@ describeMongo('records of many replicas', (at) => {
 
       expect(await approvalsOn(other).get('act')).toBeUndefined();
       expect(await approvalsOn(other).rulesOf(OWNER)).toEqual([]);
+    });
+  });
+
+  describe('an upsert that is refused because another one inserted a moment ago', () => {
+    test('is an update where it matches', async () => {
+      await conversationsOn(other).ensure(aConversation());
+      await conversationsOn(other).upsertMessage(aMessage('m1'), 1);
+      await approvalsOn(other).open(anApproval('act'));
+      const newer = aMessage('m1', { agentId: 'newer' });
+
+      expect(await conversationsOn(refused(2)).upsertMessage(newer, 2)).toBe('stored');
+      await approvalsOn(refused(1)).close('act', 'expired');
+      await approvalsOn(refused(1)).addAudit('act', '1', anEntry());
+
+      expect(await conversationsOn(other).message(C, 'm1')).toEqual(newer);
+      expect(await approvalsOn(other).get('act')).toMatchObject({ status: 'expired' });
+      expect(await approvalsOn(other).audit('act')).toEqual([anEntry()]);
+    });
+
+    test('changes nothing where it does not', async () => {
+      await conversationsOn(other).ensure(aConversation());
+      await conversationsOn(other).upsertMessage(aMessage('m1'), 3);
+
+      const stale = conversationsOn(refused(2)).upsertMessage(aMessage('m1', { model: 'x' }), 2);
+
+      expect(await stale).toBe('stale_fence');
+      expect(await conversationsOn(other).message(C, 'm1')).toEqual(aMessage('m1'));
     });
   });
 
