@@ -15,8 +15,8 @@ export interface CuttingProxy {
 }
 
 export interface ProxyOptions {
-  /** Where the server listens. */
-  baseUrl: string;
+  /** Where the server listens; or servers, of which each connection takes another one that listens. */
+  baseUrl: string | readonly string[];
   random: Random;
   /** Bytes of the answer that get through before the cut. */
   budget(random: Random): number;
@@ -24,23 +24,42 @@ export interface ProxyOptions {
   split?: boolean;
 }
 
-/** A TCP proxy that cuts each connection after so many bytes of the answer: by a reset, or by a FIN in the middle. */
+/** A TCP proxy, and balancer, that cuts each connection after so many bytes of the answer: by a reset, or by a FIN in the middle. */
 export async function startCuttingProxy(options: ProxyOptions): Promise<CuttingProxy> {
   const cuts: Cuts = { reset: 0, clean: 0 };
   const sockets = new Set<Socket>();
   let calm = false;
+  const targets = [options.baseUrl].flat();
+  let next = 0;
+  const keep = (socket: Socket): void => {
+    sockets.add(socket);
+    // The other half is told by `close`.
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(socket));
+  };
   const server = createServer((client) => {
-    const { hostname, port } = new URL(options.baseUrl);
-    const upstream = connect({ host: hostname, port: Number(port), noDelay: true });
     const random = options.random.fork();
-    const link = { client, upstream, random, cuts, split: options.split === true };
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      // The other half is told by `close`.
-      socket.on('error', () => {});
-      socket.on('close', () => sockets.delete(socket));
-    }
-    forward(link, calm ? Number.POSITIVE_INFINITY : options.budget(random));
+    client.pause();
+    keep(client);
+    const tryNext = (left: number): void => {
+      const { hostname, port } = new URL(targets[next % targets.length] ?? '');
+      next += 1;
+      const upstream = connect({ host: hostname, port: Number(port), noDelay: true });
+      keep(upstream);
+      const refused = (): void => {
+        if (left > 1 && !client.destroyed) tryNext(left - 1);
+        else client.resetAndDestroy();
+      };
+      upstream.once('error', refused);
+      upstream.once('connect', () => {
+        upstream.off('error', refused);
+        const link = { client, upstream, random, cuts, split: options.split === true };
+        forward(link, calm ? Number.POSITIVE_INFINITY : options.budget(random));
+        client.resume();
+      });
+      client.once('close', () => upstream.destroy());
+    };
+    tryNext(targets.length);
   });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
