@@ -25,6 +25,9 @@ const SERVER_STATES = new Set([
   'NOPERM',
 ]);
 
+/** Such replies without a first word of their own; the second: the slot of a script is moving to another node. */
+const SERVER_TEXTS = /^ERR max number of clients|access a non local key/;
+
 /** Names of the client's errors for a command whose answer never came. */
 const CLIENT_STATES = new Set(['MaxRetriesPerRequestError', 'AbortError', 'ClusterAllFailedError']);
 
@@ -45,8 +48,7 @@ export function isOutOfReach(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (isReply(error)) {
     return (
-      SERVER_STATES.has(error.message.split(' ', 1)[0] ?? '') ||
-      error.message.startsWith('ERR max number of clients')
+      SERVER_STATES.has(error.message.split(' ', 1)[0] ?? '') || SERVER_TEXTS.test(error.message)
     );
   }
   if (CLIENT_STATES.has(error.name) || CLIENT_TEXTS.test(error.message)) return true;

@@ -1,3 +1,4 @@
+import { unavailable } from '../../errors.ts';
 import type { Job } from '../../stream/job.ts';
 import type { InsertResult, StoreResult } from '../../stream/job-store.ts';
 
@@ -55,12 +56,20 @@ export function jobOrNone(reply: unknown): Job | undefined {
   return reply === null || reply === undefined ? undefined : jobIn(reply);
 }
 
+export function firstJob(reply: unknown): Job | undefined {
+  return jobsIn(reply)[0];
+}
+
 export function jobsIn(reply: unknown): Job[] {
   return parts(reply).map(jobIn);
 }
 
-/** The record was written by this program in one script with its indexes: it is parsed, not checked again. */
+/**
+ * The record was written by this program in one script with its indexes: it is parsed, not checked again. One that an
+ * index names and that is not there is on another node: their slot is moving, and its keys go one by one.
+ */
 function jobIn(reply: unknown): Job {
+  if (reply === null) throw unavailable(new Error('a record is not where its index is'));
   if (typeof reply !== 'string') throw unexpected(reply);
   const job: Job = JSON.parse(reply);
   return job;
@@ -78,7 +87,5 @@ function parts(reply: unknown): unknown[] {
 
 /** Not what it says: it may hold what a user wrote. */
 function unexpected(reply: unknown): Error {
-  return new Error(
-    `a script of the job store answered with ${reply === null ? 'null' : typeof reply}`,
-  );
+  return new Error(`a script of the job store answered with ${typeof reply}`);
 }

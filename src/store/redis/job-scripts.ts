@@ -1,4 +1,4 @@
-import { insertReply, jobOrNone, jobsIn, storeResult } from './job-replies.ts';
+import { firstJob, insertReply, jobsIn, storeResult } from './job-replies.ts';
 import { redisScript } from './script.ts';
 import { JOB_BY_KEY } from './scripts/job-by-key.ts';
 import { JOB_DELETE } from './scripts/job-delete.ts';
@@ -16,7 +16,7 @@ export const JOB_SCRIPTS = {
   replace: redisScript(JOB_REPLACE, storeResult),
   delete: redisScript(JOB_DELETE, nothing),
   dropLog: redisScript(JOB_DROP_LOG, nothing),
-  byKey: redisScript(JOB_BY_KEY, jobOrNone),
+  byKey: redisScript(JOB_BY_KEY, firstJob),
   range: redisScript(JOB_RANGE, jobsIn),
   earliest: redisScript(JOB_EARLIEST, jobsIn),
 } as const;
