@@ -85,22 +85,21 @@ export class CheckpointCollections {
     });
     const first = { ...own, task_id: taskId };
     const slots = [...special].map(([slot, write]) => [`slots.${slot}`, write]);
-    const operations: mongo.AnyBulkWriteOperation<Keyed>[] = [];
     if (ordinary.length > 0) {
-      const inserted = { ...first, idx: 0, order, writes: ordinary };
-      operations.push({
-        updateOne: { filter: id('writes'), update: { $setOnInsert: inserted }, upsert: true },
+      await this.#upsertWrites(id('writes'), {
+        $setOnInsert: { ...first, idx: 0, order, writes: ordinary },
       });
     }
     if (slots.length > 0) {
-      const update = {
+      await this.#upsertWrites(id('slots'), {
         $setOnInsert: { ...first, idx: -1 },
         $set: { order, ...Object.fromEntries(slots) },
-      };
-      operations.push({ updateOne: { filter: id('slots'), update, upsert: true } });
+      });
     }
-    if (operations.length === 0) return;
-    await this.#mongo.run(() => this.writes.bulkWrite(operations));
+  }
+
+  async #upsertWrites(at: Keyed, update: mongo.UpdateFilter<Keyed>): Promise<void> {
+    await this.#mongo.run(() => this.writes.updateOne(at, update, { upsert: true }));
   }
 
   async get(key: CheckpointKey): Promise<StoredCheckpoint | undefined> {
