@@ -43,7 +43,8 @@ export class RawStream {
     const deadline = Date.now() + PATIENCE_MS;
     while (!condition(this)) {
       const left = deadline - Date.now();
-      if (left <= 0) throw new Error(`it never came: ${condition.toString()}; ${this.text.slice(-200)}`);
+      if (left <= 0)
+        throw new Error(`it never came: ${condition.toString()}; ${this.text.slice(-200)}`);
       let timer: NodeJS.Timeout | undefined;
       await new Promise<void>((resolve) => {
         this.#changed = resolve;
