@@ -101,6 +101,11 @@ export interface Outbox {
   put(item: Pick<OutboxItem, 'id' | 'event' | 'createdAt' | 'payload'>): Promise<void>;
   /** Items whose `nextAt` is at or before `now`, oldest first. */
   due(now: number, limit: number): Promise<OutboxItem[]>;
+  /**
+   * Makes it due no earlier than `until`, so that one of many replicas sends it. False: it is no longer as it was
+   * found, because another one was first, or it is over.
+   */
+  claim(item: Pick<OutboxItem, 'id' | 'nextAt'>, until: number): Promise<boolean>;
   delivered(id: string): Promise<void>;
   /** Counts an attempt and waits until `nextAt`; nothing for one that is delivered or given up. */
   failed(id: string, nextAt: number): Promise<void>;

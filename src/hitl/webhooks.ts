@@ -19,6 +19,8 @@ export interface WebhookDeps {
 const MAX_IN_FLIGHT = 4;
 const TIMEOUT_MS = 10_000;
 const SCAN_INTERVAL_MS = 5_000;
+/** Who claims an item and dies has it sent by another one after so many ms. */
+const CLAIM_MS = 30_000;
 
 /** Where no webhooks are wanted: nothing is kept, nothing is ever due. */
 export const NO_OUTBOX: Outbox = {
@@ -28,11 +30,15 @@ export const NO_OUTBOX: Outbox = {
   },
   async delivered() {},
   async failed() {},
+  async claim() {
+    return false;
+  },
   async givenUp() {},
 };
 
 /**
  * Delivers the outbox, at least once each: what was under way when the process died is sent again under the same id.
+ * Of many replicas one claims an item.
  * Items are told to the store one by one, in no promised order, a few at a time.
  */
 export class WebhookDispatcher implements AsyncDisposable {
@@ -66,7 +72,7 @@ export class WebhookDispatcher implements AsyncDisposable {
     });
   }
 
-  /** Stops what is under way; it stays in the outbox, and the attempt does not count. */
+  /** Stops what is under way; it is due again at once, and the attempt does not count. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#timer?.cancel();
     this.#stop.abort();
@@ -89,9 +95,14 @@ export class WebhookDispatcher implements AsyncDisposable {
   async #beginDue(): Promise<void> {
     const { outbox, now } = this.#deps;
     // Those under way are due as well.
-    const due = await outbox.due(await now(), MAX_IN_FLIGHT);
+    const at = await now();
+    const due = await outbox.due(at, MAX_IN_FLIGHT);
     const fresh = due.filter(({ id }) => !this.#underWay.has(id));
-    for (const item of fresh.slice(0, MAX_IN_FLIGHT - this.#underWay.size)) this.#begin(item);
+    const until = at + CLAIM_MS;
+    for (const item of fresh.slice(0, MAX_IN_FLIGHT - this.#underWay.size)) {
+      if (this.#stop.signal.aborted) return;
+      if (await outbox.claim(item, until)) this.#begin({ ...item, nextAt: until });
+    }
   }
 
   #begin(item: OutboxItem): void {
@@ -110,13 +121,18 @@ export class WebhookDispatcher implements AsyncDisposable {
     try {
       const fault = await this.#send(item);
       if (fault === undefined) await this.#deps.outbox.delivered(item.id);
-      else if (this.#stop.signal.aborted) return false;
+      else if (this.#stop.signal.aborted) return await this.#giveBack(item);
       else await this.#failed(item, fault);
       return true;
     } catch (error) {
       this.#deps.log.error({ err: error, webhook: item.id }, 'a webhook could not be noted');
       return false;
     }
+  }
+
+  async #giveBack(item: OutboxItem): Promise<boolean> {
+    await this.#deps.outbox.claim(item, item.createdAt);
+    return false;
   }
 
   /** Undefined: delivered. Else what went wrong, without anything of the receiver's answer. */

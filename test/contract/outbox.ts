@@ -138,6 +138,31 @@ function describeDelivery(at: UnderTest): void {
       ]);
     });
 
+    test('one that is claimed is due only later, and of many claims at once one wins', async () => {
+      await at.outbox.put(anItem('a', 1));
+      const [item] = await at.outbox.due(5, 1);
+      if (!item) throw new Error('nothing is due');
+
+      const claims = await Promise.all([60, 70, 80].map((until) => at.outbox.claim(item, until)));
+
+      expect(claims.filter(Boolean)).toHaveLength(1);
+      const until = [60, 70, 80][claims.indexOf(true)] ?? 0;
+      expect(await at.outbox.due(until - 1, 10)).toEqual([]);
+      expect(await at.outbox.due(until, 10)).toEqual([{ ...item, nextAt: until }]);
+    });
+
+    test.each(['delivered', 'givenUp'] as const)(
+      'one that is %s can not be claimed',
+      async (over) => {
+        await at.outbox.put(anItem('a', 1));
+        await at.outbox[over]('a');
+
+        expect(await at.outbox.claim({ id: 'a', nextAt: 1 }, 50)).toBe(false);
+        expect(await at.outbox.claim({ id: 'unknown', nextAt: 1 }, 50)).toBe(false);
+        expect(await at.outbox.due(LATER, 10)).toEqual([]);
+      },
+    );
+
     test('of many failures at once each is counted', async () => {
       await at.outbox.put(anItem('a'));
 

@@ -89,6 +89,10 @@ export function createMongoOutbox({ mongo }: { mongo: MongoConnection }): Outbox
       return (await documents.find(query, READ)).map(itemIn);
     },
 
+    async claim({ id, nextAt }, until) {
+      return documents.update({ _id: keyText(id), nextAt }, { $set: { nextAt: until } });
+    },
+
     async delivered(id) {
       await end(id);
     },

@@ -14,6 +14,7 @@ function prepare(db: Database.Database) {
       `UPDATE outbox SET attempts = attempts + 1, next_at = ?
        WHERE item_id = ? AND next_at IS NOT NULL`,
     ),
+    claim: db.prepare('UPDATE outbox SET next_at = ? WHERE item_id = ? AND next_at = ?'),
     over: db.prepare('UPDATE outbox SET next_at = NULL, payload = NULL WHERE item_id = ?'),
   };
 }
@@ -44,6 +45,10 @@ export function createSqliteOutbox({ db }: { db: Database.Database }): Outbox {
 
     async due(now, limit) {
       return all(sql.due, [now, limit]).map(itemIn);
+    },
+
+    async claim({ id, nextAt }, until) {
+      return sql.claim.run([until, keyText(id), nextAt]).changes > 0;
     },
 
     async delivered(id) {

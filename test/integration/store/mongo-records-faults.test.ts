@@ -74,6 +74,7 @@ function outboxCalls(outbox: Outbox): CallsOf<Outbox> {
   return {
     put: () => outbox.put(item),
     due: () => outbox.due(Date.now(), 10),
+    claim: () => outbox.claim({ id: 'a', nextAt: 1 }, 5),
     delivered: () => outbox.delivered('b'),
     failed: () => outbox.failed('a', 5),
     givenUp: () => outbox.givenUp('c'),
