@@ -32,7 +32,8 @@ const LIMITS = {
   socketTimeout: SOCKET_TIMEOUT,
   keepAlive: 10_000,
   noDelay: true,
-  maxRetriesPerRequest: 1,
+  // 0, or commands that were under way would never be settled.
+  maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   // The server that was asked is a replica (now): where the name leads to after a failover is the primary.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),

@@ -1,0 +1,10 @@
+import { LocalHintBus } from '../../src/store/memory/hints.ts';
+import { describeHints } from './hints.ts';
+
+describeHints({
+  name: 'memory',
+  create() {
+    const bus = new LocalHintBus();
+    return { connect: () => bus.connect(), destroy() {} };
+  },
+});

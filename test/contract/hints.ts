@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Hint, Hints } from '../../src/stream/hints.ts';
+import { eventually } from '../support/services.ts';
+
+/** What every `Hints` must do (src/stream/hints.ts), whatever carries them. */
+
+export interface HintsFixture {
+  /** One replica's end. */
+  connect(replicaId: string): Hints | Promise<Hints>;
+  destroy(): void | Promise<void>;
+}
+
+export interface HintsSuite {
+  name: string;
+  create: () => HintsFixture | Promise<HintsFixture>;
+}
+
+const FENCED: Hint = { type: 'fenced', generationId: 'gen_"1"\u2028', fence: 7 };
+
+/** Hints may be lost, above all those of the time before a listener is heard of. */
+async function publishUntil(from: Hints, hint: Hint, heard: () => boolean): Promise<void> {
+  await eventually('the hint is heard', () => {
+    from.publish(hint);
+    return heard();
+  });
+}
+
+export function describeHints({ name, create }: HintsSuite): void {
+  describe(`Hints: ${name}`, () => {
+    let fixture: HintsFixture;
+    let one: Hints;
+    let other: Hints;
+    let heard: Hint[];
+    let stop: Disposable;
+
+    beforeEach(async () => {
+      fixture = await create();
+      one = await fixture.connect('r1');
+      other = await fixture.connect('r2');
+      heard = [];
+      stop = other.listen((hint) => heard.push(hint));
+    });
+
+    afterEach(async () => {
+      stop[Symbol.dispose]();
+      await fixture.destroy();
+    });
+
+    test.each<Hint>([{ type: 'queued' }, FENCED])(
+      'another replica hears what was said: %j',
+      async (hint) => {
+        await publishUntil(one, hint, () => heard.length > 0);
+
+        expect(heard[0]).toEqual(hint);
+      },
+    );
+
+    test('nobody hears himself', async () => {
+      const own: Hint[] = [];
+      const listening = one.listen((hint) => own.push(hint));
+      // He hears others: what comes back to him would come, too.
+      await publishUntil(other, { type: 'queued' }, () => own.length > 0);
+      own.length = 0;
+
+      await publishUntil(one, FENCED, () => heard.length > 0);
+      await publishUntil(other, { type: 'queued' }, () => own.length > 0);
+
+      expect(own.every(({ type }) => type === 'queued')).toBe(true);
+      listening[Symbol.dispose]();
+    });
+
+    test('every listener hears it, and who left does not', async () => {
+      const second: Hint[] = [];
+      const third: Hint[] = [];
+      const leaving = other.listen((hint) => second.push(hint));
+      const staying = other.listen((hint) => third.push(hint));
+      await publishUntil(one, { type: 'queued' }, () => second.length > 0 && third.length > 0);
+      leaving[Symbol.dispose]();
+      second.length = 0;
+
+      await publishUntil(one, FENCED, () => third.some(({ type }) => type === 'fenced'));
+
+      expect(second).toEqual([]);
+      staying[Symbol.dispose]();
+    });
+
+    test('the last one may leave, and somebody come again', async () => {
+      await publishUntil(one, { type: 'queued' }, () => heard.length > 0);
+      stop[Symbol.dispose]();
+      heard.length = 0;
+      stop = other.listen((hint) => heard.push(hint));
+
+      await publishUntil(one, FENCED, () => heard.some(({ type }) => type === 'fenced'));
+
+      expect(heard).toContainEqual(FENCED);
+    });
+
+    test('saying something to nobody is nothing', async () => {
+      stop[Symbol.dispose]();
+
+      expect(() => one.publish({ type: 'queued' })).not.toThrow();
+    });
+  });
+}
