@@ -104,6 +104,15 @@ export function describeRaces(at: UnderTest): void {
     }
   });
 
+  test('a log that is gone stays gone, whatever is written to its job afterwards', async () => {
+    const done = await moved(at, finished(await inserted(at)));
+    await at.jobs.logDropped(done.generationId);
+
+    await moved(at, { ...done, version: done.version + 1 });
+
+    expect(await at.jobs.withLogOlderThan(EPOCH, 10)).toEqual([]);
+  });
+
   test('a deleted conversation is in no list any more, and its slots are free', async () => {
     const owner = { tenantId: 'tenant', userId: 'ann' };
     const conversationId = 'conv';

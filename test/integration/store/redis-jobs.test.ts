@@ -4,6 +4,8 @@ import {
   createRedisJobStore,
   type RedisConnection,
 } from '../../../src/store/redis/index.ts';
+import { deleteKeys } from '../../../src/store/redis/job-keys.ts';
+import { JOB_SCRIPTS } from '../../../src/store/redis/job-scripts.ts';
 import type { Job, QueuedJob } from '../../../src/stream/job.ts';
 import type { JobStore } from '../../../src/stream/job-store.ts';
 import { EPOCH } from '../../support/fake-clock.ts';
@@ -206,6 +208,17 @@ describeRedis('jobs of many replicas', () => {
     await jobs.deleteConversation(conversationId);
 
     expect(await jobKeys(redis)).toEqual(['hf:{jobs}:counter']);
+  });
+
+  test('a deletion that stops halfway leaves indexes that say what is there', async () => {
+    const conversationId = 'conv';
+    const active = await inserted(jobs, { conversationId });
+    const behind = await inserted(jobs, { conversationId, lane: 'waiting' });
+
+    await JOB_SCRIPTS.delete.call(redis, deleteKeys(active), [active.generationId]);
+
+    expect(await jobs.due(EPOCH, 10)).toEqual([behind]);
+    await expectConsistent(redis);
   });
 
   test('while a conversation is deleted, nobody who waits in it becomes due', async () => {
