@@ -83,7 +83,9 @@ describeMongo('forks that are interrupted', (at) => {
   test('a replica that dies at any call of a fork leaves a thread that is whole, or none', async () => {
     const healthy = await replica(at);
     const start = batchBench({ checkpoints: healthy });
-    const { request, outcome: paused } = await PausedRun.start(start, BATCH, start.over(1));
+    // It is the sub-agent that asks: without its checkpoints there is no question.
+    const text = JSON.stringify([helper(call('gated', 1))]);
+    const { request, outcome: paused } = await PausedRun.start(start, text, start.over(1));
     const { generationId } = request;
     const dead = new Error('killed');
     let left = Number.POSITIVE_INFINITY;
@@ -103,7 +105,7 @@ describeMongo('forks that are interrupted', (at) => {
       await healthy.fork(from, ref(fence + 2, generationId));
 
       const bench = batchBench({ checkpoints: healthy });
-      const next = new PausedRun(bench, BATCH, { ...request, fence: fence + 2 });
+      const next = new PausedRun(bench, text, { ...request, fence: fence + 2 });
       const outcome = await next.drive({ entry: { kind: 'continue' } });
       expect(pauseIn(outcome)).toEqual(paused && pauseIn(paused));
     }
