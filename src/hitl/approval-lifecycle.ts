@@ -48,7 +48,11 @@ export class ApprovalLifecycle {
   }
 
   /** T4. The checkpoint and the partial message are durable already; undefined: the job is not the driver's any more. */
-  async pause(job: RunningJob, asked: PauseRequest): Promise<PausedJob | undefined> {
+  async pause(
+    job: RunningJob,
+    asked: PauseRequest,
+    logged: number,
+  ): Promise<PausedJob | undefined> {
     const { jobs, ids, settings } = this.#deps;
     const { generationId, fence } = job;
     const now = await jobs.now();
@@ -57,6 +61,7 @@ export class ApprovalLifecycle {
       fence,
       pause: newPause(job, asked, { now, ids, settings }),
       actor: { driver: settings.driver, leaseTtl: settings.leaseTtl, now },
+      logged,
     });
     // Only we can have paused it at our fence: then the write got through, and its answer did not.
     const held = paused.job;
@@ -163,6 +168,8 @@ export class ApprovalLifecycle {
     const { generationId, fence } = job;
     const view = await hub.refresh(generationId);
     if (!view || isTold(view.fold, body)) return;
+    // Where lost entries stood nothing may be written under their fence: LogRepair takes a new one.
+    if (view.head.seq === 0 || (job.status === 'paused' && view.head.seq < job.logged)) return;
     const at = new Date(await jobs.now()).toISOString();
     await appendAt(transport, { generationId, fence, head: view.head.seq, at }, [body]);
   }
@@ -185,7 +192,9 @@ function answeredAction(job: Job, actionId: string): PendingAction | undefined {
 
 function isTold(fold: MessageFold, body: EventBody): boolean {
   if (body.type === 'pending_action') return fold.knowsAction(body.action.actionId);
-  if (body.type === 'action_expiring') return fold.knowsWarning(body.actionId);
+  if (body.type === 'action_expiring') {
+    return fold.knowsWarning(body.actionId) || !fold.knowsAction(body.actionId);
+  }
   if (body.type === 'action_resolved') return fold.pendingAction?.actionId !== body.actionId;
   return false;
 }

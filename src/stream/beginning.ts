@@ -30,9 +30,12 @@ export async function begin(
 ): Promise<RunRequest['entry']> {
   if (job.entered === 'new') return { kind: 'start' };
   await approvals.settle(job);
-  await tellResolution(job, pen);
-  const { generationId, fence } = job;
+  const { generationId, fence, answered } = job;
   const standing = await runner.adopt({ generationId, fence });
+  // A log without what was answered has lost it, and what came before it as well.
+  const short = answered !== null && !pen.view.fold.knowsAction(answered.action.actionId);
+  if (short && standing.resumable) await tellWhatStands(pen, standing);
+  await tellResolution(job, pen);
   if (job.entered === 'resumed') return resume(job, pen, standing);
   await tellWhatStands(pen, standing);
   return standing.resumable ? { kind: 'continue', ...answerOf(job) } : { kind: 'start' };

@@ -94,7 +94,7 @@ export class Core implements AsyncDisposable {
     });
     this.#hub = hub;
     const opening = new Opening({ ...deps, temporaryTtl: settings.temporaryTtl });
-    const repair = new LogRepair({ ...deps, hub });
+    const repair = new LogRepair({ ...deps, hub, driver, leaseTtl });
     const lifecycle = new ApprovalLifecycle({
       ...deps,
       hub,

@@ -32,7 +32,7 @@ export interface FinaliserDeps {
   runner: Pick<AgentRunner, 'prune'>;
   hub: LogHub;
   opening: Opening;
-  repair: Pick<LogRepair, 'complete'>;
+  repair: Pick<LogRepair, 'refence' | 'complete'>;
   titles: Titles;
   approvals: Pick<ApprovalLifecycle, 'settle' | 'finished'>;
   metrics: StreamMetrics;
@@ -42,6 +42,11 @@ export interface FinaliserDeps {
   haltDriver(generationId: string, fence: number): Promise<void>;
   /** A generation is over: its conversation and a run slot are free. */
   finished(job: Job): Promise<void>;
+}
+
+/** The record as the finaliser holds it; it may have to take a new fence on the way. */
+interface Hold {
+  job: FinalizingJob;
 }
 
 /**
@@ -67,7 +72,8 @@ export class Finaliser implements AsyncDisposable {
     const known = this.#running.get(key);
     if (known) return known;
     const patience = { clock: this.#deps.clock, signal: this.#stop.signal };
-    const running = persist(() => this.#finalise(job), patience).finally(() =>
+    const hold = { job };
+    const running = persist(() => this.#finalise(hold), patience).finally(() =>
       this.#running.delete(key),
     );
     this.#running.set(key, running);
@@ -90,10 +96,11 @@ export class Finaliser implements AsyncDisposable {
     await Promise.allSettled(this.#running.values());
   }
 
-  async #finalise(job: FinalizingJob): Promise<void> {
-    const { generationId, fence } = job;
-    const view = await this.#ownLog(job);
+  async #finalise(hold: Hold): Promise<void> {
+    const view = await this.#ownLog(hold);
     if (!view) return;
+    const { job } = hold;
+    const { generationId, fence } = job;
     const end = view.closed ? view.head : await this.#close(job, view);
     if (!end) return;
     await this.#deps.runner.prune(generationId);
@@ -113,8 +120,9 @@ export class Finaliser implements AsyncDisposable {
   }
 
   /** The log, fenced for us and read anew; undefined: somebody with a higher fence is at it. */
-  async #ownLog(job: FinalizingJob): Promise<LogView | undefined> {
-    const { transport, hub, opening } = this.#deps;
+  async #ownLog(hold: Hold): Promise<LogView | undefined> {
+    const { transport, hub, opening, repair } = this.#deps;
+    const { job } = hold;
     const { generationId, fence } = job;
     let info = await transport.fence(generationId, fence);
     if (!info || ('head' in info && info.head === 0)) {
@@ -126,7 +134,10 @@ export class Finaliser implements AsyncDisposable {
     // No older driver can take the log from now on; one that has it already keeps the view from what is durable.
     await this.#deps.haltDriver(generationId, fence);
     const view = await hub.refresh(generationId);
-    return view && this.#deps.repair.complete(job, view);
+    const held = view && (await repair.refence(job, view));
+    if (!held) return undefined;
+    hold.job = held;
+    return repair.complete(held, view);
   }
 
   async #close(

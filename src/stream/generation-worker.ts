@@ -262,8 +262,9 @@ export class GenerationWorker {
     // What follows has the lease of its own write and no more: if a step hangs, somebody else may begin again.
     const fixed = (): void => this.#keeper[Symbol.dispose]();
     if (how === 'handover') await this.#ending.handOver();
-    else if (how === 'paused' && pen) await this.#ending.pause(ending.asked, pen.view, fixed);
-    else {
+    else if (how === 'paused' && pen) {
+      await this.#ending.pause({ asked: ending.asked, view: pen.view, logged }, fixed);
+    } else {
       const error = how === 'failed' ? ending.error : null;
       const outcome = how === 'completed' ? 'completed' : 'failed';
       await this.#ending.finish({ outcome, error, logged }, fixed);

@@ -105,6 +105,8 @@ export type PausedJob = JobBase & {
   lease: Lease | null;
   /** Epoch ms at which the coming expiry is announced; null: never, or done. */
   warnAt: number | null;
+  /** Sequence up to which its driver logged; 0: not known, or written again. A shorter log has lost entries. */
+  logged: number;
 };
 export type FinalizingJob = JobBase & {
   status: 'finalizing';

@@ -15,6 +15,8 @@ export interface LogRepairDeps {
   transport: EventTransport;
   hub: LogHub;
   runner: Pick<AgentRunner, 'adopt'>;
+  driver: string;
+  leaseTtl: number;
 }
 
 /**
@@ -24,6 +26,8 @@ export interface LogRepairDeps {
  */
 export class LogRepair {
   readonly #deps: LogRepairDeps;
+  /** By generation: readers who come back together are served by one. */
+  readonly #restoring = new Map<string, Promise<LogView | undefined>>();
 
   constructor(deps: LogRepairDeps) {
     this.#deps = deps;
@@ -37,7 +41,16 @@ export class LogRepair {
     // It may only be behind.
     const fresh = await hub.refresh(job.generationId);
     if (isWhole(fresh, job)) return fresh;
-    return job.status === 'paused' ? this.#restore(job) : undefined;
+    return job.status === 'paused' ? this.#restoreOnce(job) : undefined;
+  }
+
+  #restoreOnce(job: PausedJob): Promise<LogView | undefined> {
+    const { generationId } = job;
+    const known = this.#restoring.get(generationId);
+    if (known) return known;
+    const restoring = this.#restore(job).finally(() => this.#restoring.delete(generationId));
+    this.#restoring.set(generationId, restoring);
+    return restoring;
   }
 
   /** T17: nobody drives a pause, so whoever finds its log short takes a new fence and writes it. */
@@ -51,15 +64,31 @@ export class LogRepair {
     await transport.create(generationId);
     await transport.fence(generationId, fence);
     const view = await hub.refresh(generationId);
-    if (!view) return undefined;
+    // It was told meanwhile.
+    if (!view || isWhole(view, fenced.job)) return view;
     const more: EventBody[] = [{ type: 'pending_action', action }];
     return this.#write(fenced.job, view, { from: fence, more });
+  }
+
+  /**
+   * T13 by the finaliser itself: where its log lost entries of its own fence it goes on under a new one, so that a
+   * cursor of what is lost is never taken for one of what comes. Undefined: somebody else has taken over.
+   */
+  async refence(job: FinalizingJob, view: LogView): Promise<FinalizingJob | undefined> {
+    if (!isShort(view, job)) return job;
+    const { jobs, transport, driver, leaseTtl } = this.#deps;
+    const { generationId, fence } = job;
+    const actor = { driver, leaseTtl, now: await jobs.now() };
+    const taken = await carryOut(jobs, generationId, { type: 'take_finalising', fence, actor });
+    if (taken.outcome !== 'moved' || taken.job.status !== 'finalizing') return undefined;
+    await transport.fence(generationId, taken.job.fence);
+    return taken.job;
   }
 
   /** For a finaliser, who holds the log: its view, with what the checkpoint has more. */
   async complete(job: FinalizingJob, view: LogView): Promise<LogView | undefined> {
     const wiped = view.head.seq <= 1 && job.startedAt !== null;
-    if (!wiped && view.head.seq >= job.logged) return view;
+    if (!wiped && !isShort(view, job)) return view;
     // The checkpoint may be of this very fence.
     return this.#write(job, view, { from: job.fence + 1, more: [] });
   }
@@ -90,15 +119,19 @@ export class LogRepair {
   }
 }
 
+/** A log that has its end is whole, however much of the middle it lost. */
+function isShort(view: LogView, { logged }: FinalizingJob): boolean {
+  return !view.closed && view.head.seq < logged;
+}
+
 /** Has it all that the record says must be there? */
 function isWhole(view: LogView | undefined, job: Job): boolean {
   if (!view || view.head.seq === 0) return false;
   if (job.status === 'finished') return view.closed;
+  if (job.status !== 'paused' || view.closed) return true;
   // Until it is announced, a pause may not be in the log.
-  if (job.status === 'paused' && job.lease === null) {
-    return view.closed || view.fold.knowsAction(job.action.actionId);
-  }
-  return true;
+  if (job.lease !== null) return !(view.head.seq < job.logged);
+  return view.fold.knowsAction(job.action.actionId);
 }
 
 function foldOf(job: Job, at: string): MessageFold {

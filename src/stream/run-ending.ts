@@ -69,7 +69,10 @@ export class RunEnding {
   }
 
   /** The checkpoint is durable; then the partial message, then the record, then everybody is told. */
-  async pause(asked: PauseRequest, view: LogView, fixed: () => void): Promise<void> {
+  async pause(
+    { asked, view, logged }: { asked: PauseRequest; view: LogView; logged: number },
+    fixed: () => void,
+  ): Promise<void> {
     const { conversations, approvals, log } = this.#deps;
     const { generationId, fence } = this.#job;
     let paused: PausedJob | undefined;
@@ -77,11 +80,10 @@ export class RunEnding {
       const message = view.fold.message();
       const saved = await this.#persist(() => conversations.upsertMessage(message, fence));
       if (saved !== 'stored') return;
-      paused = await this.#persist(() => approvals.pause(this.#job, asked));
+      paused = await this.#persist(() => approvals.pause(this.#job, asked, logged));
     } catch (err) {
       if (isUnavailable(err)) throw err;
       log.error({ err, generationId }, 'pause not durable');
-      const logged = view.head.seq;
       return this.finish({ outcome: 'failed', error: NOT_DURABLE, logged }, fixed);
     }
     fixed();

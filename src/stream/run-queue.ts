@@ -1,7 +1,7 @@
 import type { Log } from '../lib/log.ts';
 import { GenerationWorker, type WorkerDeps } from './generation-worker.ts';
 import type { Hints } from './hints.ts';
-import { carryOut } from './job-command.ts';
+import { carryOut, carryOutOnce } from './job-command.ts';
 import type { QueuedJob } from './job.ts';
 
 export interface RunQueueDeps extends WorkerDeps {
@@ -20,6 +20,8 @@ export class RunQueue implements AsyncDisposable {
   readonly #workers = new Map<string, GenerationWorker>();
   /** Claims under way. */
   readonly #claims = new Map<string, Promise<boolean>>();
+  /** Generations by id that a failed claim may have got: nobody drives them, and their lease runs. */
+  readonly #doubtful = new Map<string, QueuedJob>();
   #closed = false;
   #filling: Promise<void> | undefined;
   #again = false;
@@ -77,6 +79,7 @@ export class RunQueue implements AsyncDisposable {
   }
 
   async #fill(): Promise<void> {
+    for (const job of this.#doubtful.values()) await this.#giveBack(job);
     while (this.free > 0) {
       const queued = await this.#deps.jobs.claimable(this.free);
       let claimed = 0;
@@ -96,7 +99,12 @@ export class RunQueue implements AsyncDisposable {
     if (this.free <= 0 || this.#workers.has(generationId)) return false;
     const now = await jobs.now();
     const actor = { driver, leaseTtl, now };
-    const claimed = await carryOut(jobs, generationId, { type: 'claim', actor });
+    const claimed = await carryOut(jobs, generationId, { type: 'claim', actor }).catch(
+      (error: unknown) => {
+        this.#doubtful.set(generationId, job);
+        throw error;
+      },
+    );
     if (claimed.outcome !== 'moved' || claimed.job.status !== 'running') return false;
     metrics.queueWaited(now - job.queuedAt);
     const worker = new GenerationWorker(claimed.job, this.#deps);
@@ -104,6 +112,17 @@ export class RunQueue implements AsyncDisposable {
     metrics.inFlight(this.#workers.size);
     void this.#leave(worker);
     return true;
+  }
+
+  /** T16 for a claim that got through although its answer did not. */
+  async #giveBack({ generationId, fence }: QueuedJob): Promise<void> {
+    const { jobs, driver } = this.#deps;
+    const job = await jobs.get(generationId);
+    const ours = job?.status === 'running' && job.lease.driver === driver;
+    if (ours && job.fence === fence + 1 && !this.#workers.has(generationId)) {
+      await carryOutOnce(jobs, job, { type: 'hand_over', fence: job.fence, now: await jobs.now() });
+    }
+    this.#doubtful.delete(generationId);
   }
 
   async #leave(worker: GenerationWorker): Promise<void> {

@@ -60,8 +60,8 @@ export class Supervisor implements AsyncDisposable {
 
   #plan(): void {
     if (this.#closed) return;
-    // Jitter of a fifth, so that replicas do not scan in step.
-    const wait = this.#deps.scanInterval * (0.9 + 0.2 * this.#deps.ids.random());
+    // Jitter of a fifth, so that replicas do not scan in step; never later than promised.
+    const wait = this.#deps.scanInterval * (0.8 + 0.2 * this.#deps.ids.random());
     this.#timer = this.#deps.clock.after(wait, () => this.start());
   }
 

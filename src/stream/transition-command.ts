@@ -29,7 +29,7 @@ export type Command =
   /** T3 */
   | { type: 'heartbeat'; fence: number; actor: Actor }
   /** T4: the checkpoint and the partial message are durable already. */
-  | { type: 'pause'; fence: number; pause: NewPause; actor: Actor }
+  | { type: 'pause'; fence: number; pause: NewPause; actor: Actor; logged: number }
   /** After T4 or T12: everybody who must know was told. */
   | { type: 'announced'; actionId: string }
   /** The coming expiry was announced. */
@@ -64,8 +64,8 @@ export type Command =
       question: RecoveryQuestion;
       fence?: number;
     }
-  /** T13 */
-  | { type: 'take_finalising'; actor: Actor }
+  /** T13. `fence`: its finaliser itself goes on under a new one, because the log lost entries of this one. */
+  | { type: 'take_finalising'; actor: Actor; fence?: number }
   /** T14 */
   | { type: 'close'; fence: number; now: number; end: { fence: number; seq: number } }
   /** T15 */

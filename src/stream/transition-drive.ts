@@ -144,15 +144,17 @@ function askWhatHappened(
     lease: lease(command.actor),
     warnAt: command.question.warnAt,
     revision,
+    logged: 0,
   };
 }
 
 export function takeFinalising(
   job: Job,
-  { actor }: CommandOf<'take_finalising'>,
+  { actor, fence }: CommandOf<'take_finalising'>,
 ): TransitionResult {
   if (job.status !== 'finalizing') return refused('wrong_status');
-  if (job.lease.leaseUntil > actor.now) return refused('not_due');
+  if (fence !== undefined && fence !== job.fence) return refused('stale_fence');
+  if (fence === undefined && job.lease.leaseUntil > actor.now) return refused('not_due');
   return moved({ ...job, fence: job.fence + 1, lease: lease(actor) });
 }
 

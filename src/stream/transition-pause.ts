@@ -17,7 +17,7 @@ import {
 
 export function pause(
   job: Job,
-  { fence, pause: asked, actor }: CommandOf<'pause'>,
+  { fence, pause: asked, actor, logged }: CommandOf<'pause'>,
 ): TransitionResult {
   if (!own(job, fence)) return notOwn(job);
   const { revision } = asked.action;
@@ -29,6 +29,7 @@ export function pause(
     answered: null,
     lease: lease(actor),
     revision,
+    logged,
   });
 }
 
@@ -47,7 +48,7 @@ export function warned(job: Job, { actionId }: CommandOf<'warned'>): TransitionR
 export function restoreLog(job: Job, { actionId }: CommandOf<'restore_log'>): TransitionResult {
   if (job.status !== 'paused') return refused('wrong_status');
   if (job.action.actionId !== actionId) return refused('stale_action');
-  return moved({ ...job, fence: job.fence + 1 });
+  return moved({ ...job, fence: job.fence + 1, logged: 0 });
 }
 
 /** Does the verdict answer each call or question once, and nothing else? */

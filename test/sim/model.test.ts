@@ -9,14 +9,15 @@ import type { Setting } from './model/world.ts';
  * The state table under everything that can go wrong: an explicit-state model that visits every reachable world,
  * breadth-first. All changes of a record are made by the real `transition`; around it the model has a record store
  * with compare-and-set and a unique lane, a log and a message store with fences, one checkpoint thread per fence,
- * and processes in two replicas that are killed between any two of their steps, stall while their lease ends, hand
- * over, and race with two people, aborts, a second turn and a sweeper that acts on what it read a while ago.
+ * and processes in two replicas that are killed between any two of their steps, stall while their lease ends, give
+ * up, hand over, and race with two people, aborts, a second turn and a sweeper that acts on what it read a while ago.
  *
  * Abstraction. Replicas are interchangeable. Time is "the lease is over or not", "the action has expired when the
  * sweeper read it"; an action expires before the next one is made. One gated tool call, so at most the actions of
  * one approval and its recovery questions; the second turn has none. A read, the decision of `transition` and the
  * write are one step, because a lost compare-and-set is computed again from what is there; the sweeper alone keeps a
- * record between its read and its write. `failed` runs like `completed` and is left out. What may go wrong how
+ * record between its read and its write. Where logs lose entries they are kept one by one, to see that no cursor ever
+ * names two of them. `failed` runs like `completed` and is left out. What may go wrong how
  * often is a budget (`Setting`); at most four processes exist at a time.
  *
  * Checked in every world: model/invariants.ts. Where nothing is left to do: nothing stuck or leaked. And from every
@@ -37,6 +38,9 @@ const CALM: Setting = {
   expiry: 'fail',
   effects: 'unsafe',
   warns: false,
+  gated: true,
+  losses: 0,
+  failures: 0,
 };
 
 /** Small enough to be visited whole. */
@@ -49,6 +53,9 @@ const SETTINGS: Record<string, Partial<Setting>> = {
   'an abort meets a stalled owner and an answer': { stalls: 1, yes: 1, aborts: 1 },
   'an abort and a second turn meet a crash': { crashes: 1, aborts: 1, turns: 1 },
   'expiry rejects': { crashes: 1, stalls: 1, yes: 1, expiry: 'reject' },
+  'a log loses what it has': { losses: 1 },
+  'a log without a pause loses what it has': { losses: 2, crashes: 1, gated: false },
+  'a driver gives up': { failures: 1, yes: 1 },
   'the tool may run again': { crashes: 1, stalls: 1, yes: 1, effects: 'idempotent' },
 };
 /** Too wide for every run. */
@@ -56,6 +63,10 @@ const WIDE: Record<string, Partial<Setting>> = {
   'replicas die, two people answer': { crashes: 2, yes: 2, no: 1 },
   'a replica dies and one stalls, two people answer': { crashes: 1, stalls: 1, yes: 1, no: 1 },
   'a replica dies, stalls, hands over': { crashes: 1, stalls: 1, drains: 1, yes: 1 },
+  'a log loses what it has, and is gone on with': { losses: 1, yes: 1 },
+  'a log loses what it has, twice, a replica dies': { crashes: 1, losses: 2, yes: 1, no: 1 },
+  'a log loses what it has, and an owner stalls': { stalls: 1, losses: 1, yes: 1 },
+  'drivers give up, one stalls, a replica dies': { crashes: 1, stalls: 1, failures: 2, yes: 2 },
   'a second turn meets an answer and a stalled owner': { stalls: 1, yes: 1, turns: 1 },
   'all of it together': { crashes: 2, stalls: 1, drains: 1, yes: 2, no: 1, aborts: 1, turns: 1 },
 };
@@ -134,6 +145,12 @@ const BROKEN: [keyof typeof VARIANTS, string, Partial<Setting>][] = [
   ['noLateResult', 'question left whose answer is known', {}],
   ['noExpiry', 'the end is out of reach', {}],
   ['noReminder', 'question that nobody knows of', {}],
+  ['restoreWithoutFence', 'a cursor names two entries', { losses: 1 }],
+  ['anyoneGivesUp', 'fenced driver gave up for another', { losses: 1 }],
+  ['noRestore', 'question that nobody knows of', { losses: 1 }],
+  ['tellsInShortLog', 'a cursor names two entries', { losses: 1 }],
+  ['finalisesInShortLog', 'a cursor names two entries', { losses: 1, gated: false }],
+  ['appendsAnywhere', 'a cursor names two entries', { losses: 2, gated: false }],
   ['noPromote', 'stuck queued', { turns: 1 }],
   ['noUniqueLane', 'two active runs', { turns: 1 }],
   ['noCompareAndSet', 'action ended twice', {}],

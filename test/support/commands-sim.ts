@@ -17,6 +17,7 @@ export const commands = {
     fence: 3,
     pause: { action: approval('a1', 1), interruptId: 'i1', warnAt: WARNING },
     actor: actor(100, 'R1'),
+    logged: 0,
   },
   announced: { type: 'announced', actionId: 'a1' },
   warned: { type: 'warned', actionId: 'a1' },

@@ -96,6 +96,7 @@ export function pausedJob(over: Partial<PausedJob> = {}): PausedJob {
     answered: null,
     lease: null,
     warnAt: null,
+    logged: 0,
     ...over,
   };
 }

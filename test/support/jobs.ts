@@ -89,7 +89,7 @@ export function paused(job: Job, expiresAt: number | null = null): PausedJob {
       },
     ],
   };
-  const open = { interruptId: 'interrupt', answered: null, lease: null, warnAt: null };
+  const open = { interruptId: 'interrupt', answered: null, lease: null, warnAt: null, logged: 0 };
   return { ...base, ...next, status: 'paused', action, ...open, revision: action.revision };
 }
 

@@ -2,9 +2,9 @@ import { actor, decided, queuedJob, said } from '../../support/jobs-sim.ts';
 import { isLive, type Job } from '../../../src/stream/job.ts';
 import type { DecisionKind } from '../../../src/stream/pending-action.ts';
 import type { Mechanisms } from './mechanisms.ts';
-import { expiryOf } from './process-steps.ts';
 import { finaliseIfDue, spawn } from './replicas.ts';
 import { compareAndSet, genAt, move } from './stores.ts';
+import { expiryOf } from './takeover.ts';
 import type { Scene } from './moves.ts';
 import { newGen, REPLICAS, type ReplicaId, type World } from './world.ts';
 

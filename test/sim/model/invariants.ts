@@ -1,3 +1,4 @@
+import type { Outcome } from '../../../src/stream/events.ts';
 import { isLive, usesSlot } from '../../../src/stream/job.ts';
 import { actor } from '../../support/jobs-sim.ts';
 import type { Mechanisms } from './mechanisms.ts';
@@ -36,14 +37,22 @@ function ofDrivers(m: Mechanisms, world: World, index: number): string | undefin
   return drivers > 1 ? 'two effective drivers' : undefined;
 }
 
-function ofEnding({ job, ends, message, pruned }: Gen): string | undefined {
+function ofEnding(gen: Gen): string | undefined {
+  const { job, ends, message } = gen;
   if (ends.length > 1) return 'two terminal events';
   const [end] = ends;
   if (end && 'outcome' in job && end !== job.outcome) return 'terminal event against the outcome';
   if (end && 'outcome' in job && message !== end) return 'terminal event before its message';
-  if (job.status !== 'finished') return undefined;
-  if (message !== job.outcome) return 'message against the outcome';
-  if (!end) return 'finished without a terminal event';
+  return job.status === 'finished' ? ofEnd(job.outcome, gen) : undefined;
+}
+
+const isLost = (lost: readonly string[], what: string): boolean =>
+  lost.some((entry) => entry.endsWith(what));
+
+function ofEnd(outcome: Outcome, { ends, message, pruned, lost }: Gen): string | undefined {
+  if (message !== outcome) return 'message against the outcome';
+  const [end] = ends;
+  if (!end && !isLost(lost, 'd')) return 'finished without a terminal event';
   return pruned ? undefined : 'finished without pruning';
 }
 

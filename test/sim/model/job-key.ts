@@ -16,8 +16,9 @@ function stateKey(job: Job): string {
     case 'running':
       return job.answered?.action.actionId ?? '';
     case 'paused':
-      return `${job.action.kind}${job.action.actionId}${job.answered?.action.actionId ?? ''}${job.lease ? 'l' : ''}${job.warnAt === null ? '' : 'w'}`;
+      return `${job.action.kind}${job.action.actionId}${job.answered?.action.actionId ?? ''}${job.lease ? 'l' : ''}${job.warnAt === null ? '' : 'w'}${job.logged}`;
     case 'finalizing':
+      return `${job.outcome}${job.logged}`;
     case 'finished':
       return job.outcome;
     default:

@@ -24,6 +24,14 @@ export interface Mechanisms {
   durableDecision: boolean;
   /** A pause whose announcer died is announced by another replica. */
   reminds: boolean;
+  /** Whoever finds the log of a pause short writes it again. */
+  restores: boolean;
+  /** Nothing is told in a log that lost entries, as long as the fence is the same. */
+  tellsWhole: boolean;
+  /** A finaliser whose log lost entries goes on under a new fence. */
+  refences: boolean;
+  /** An append names the entry that it follows. */
+  expects: boolean;
   /** Slots are the processes that run; else a number in a store. */
   derivedSlots: boolean;
 }
@@ -39,6 +47,10 @@ export const ALL: Mechanisms = {
   closeLast: true,
   durableDecision: true,
   reminds: true,
+  restores: true,
+  tellsWhole: true,
+  refences: true,
+  expects: true,
   derivedSlots: true,
 };
 
@@ -70,6 +82,19 @@ function expiryUnchecked(job: Job, command: Command): TransitionResult {
   return expiryWithoutTime(job, { ...command, actionId: job.action.actionId });
 }
 
+/** Who repairs a log writes under the fence of the driver that made it. */
+function restoreWithoutFence(job: Job, command: Command): TransitionResult {
+  const result = transition(job, command);
+  if (command.type !== 'restore_log' || result.outcome === 'refused') return result;
+  return { ...result, job: { ...result.job, fence: job.fence } };
+}
+
+/** Whoever gives up, gives up for the driver that is there. */
+function anyoneGivesUp(job: Job, command: Command): TransitionResult {
+  const blind = command.type === 'takeover' && command.fence !== undefined;
+  return transition(job, blind ? { ...command, fence: job.fence } : command);
+}
+
 function without(type: Command['type']) {
   return (job: Job, command: Command): TransitionResult =>
     command.type === type
@@ -97,5 +122,11 @@ export const VARIANTS = {
   closesBeforeEmitting: { ...ALL, closeLast: false },
   decisionInMemory: { ...ALL, durableDecision: false },
   noReminder: { ...ALL, reminds: false },
+  restoreWithoutFence: { ...ALL, transition: restoreWithoutFence },
+  anyoneGivesUp: { ...ALL, transition: anyoneGivesUp },
+  noRestore: { ...ALL, restores: false },
+  tellsInShortLog: { ...ALL, tellsWhole: false },
+  finalisesInShortLog: { ...ALL, refences: false },
+  appendsAnywhere: { ...ALL, expects: false },
   countedSlots: { ...ALL, derivedSlots: false },
 } satisfies Record<string, Mechanisms>;

@@ -10,7 +10,10 @@ import {
   releaseSlot,
   saveCheckpoint,
   upsertMessage,
+  write,
 } from './stores.ts';
+import { expiryOf } from './takeover.ts';
+import { giveUp, isTold, mend, refence, reseal, rewrite, seal, say } from './repair-steps.ts';
 import type { Gen, Proc, Setting, Step, World } from './world.ts';
 
 /** One step of a process: everything in it is atomic, and the process may be killed before and after it. */
@@ -23,7 +26,7 @@ export interface Turn {
 }
 
 /** Takes the step; the step that comes next, or undefined where the process ends. */
-type Take = (turn: Turn) => Step | undefined;
+export type Take = (turn: Turn) => Step | undefined;
 
 function verdictOf(job: Job): Proc['verdict'] {
   if (job.status !== 'running' || !job.answered) return 'none';
@@ -38,6 +41,14 @@ const claim: Take = ({ m, world, proc, gen }) => {
   proc.fence = gen.job.fence;
   proc.verdict = verdictOf(gen.job);
   return 'fence';
+};
+
+/** The log is ours; where it is gone it is made again. */
+const fence: Take = ({ m, proc, gen }) => {
+  if (!fenceLog(m, gen, proc.fence)) return undefined;
+  if (gen.log?.length === 0) write(gen, proc, 'c');
+  proc.head = gen.log?.length ?? 0;
+  return 'adopt';
 };
 
 /** The newest thread of an earlier fence becomes the start of its own. */
@@ -69,6 +80,7 @@ const pause: Take = ({ m, setting, world, proc, gen }) => {
       warnAt: setting.warns ? 0 : null,
     },
     actor: actor(),
+    logged: proc.head,
   });
   if (moved) releaseSlot(m, world, proc);
   return moved ? 'announce' : undefined;
@@ -78,7 +90,11 @@ const pause: Take = ({ m, setting, world, proc, gen }) => {
 const announce: Take = ({ m, world, proc, gen }) => {
   const { job } = gen;
   if (job.status !== 'paused' || job.fence !== proc.fence) return undefined;
-  if (append(m, gen, proc.fence)) gen.told = job.revision;
+  if (!isTold(m, gen)) {
+    // It reads the log just before.
+    proc.head = gen.log?.length ?? 0;
+    if (append(m, gen, proc, `a${job.revision}`) === 'appended') gen.told = job.revision;
+  }
   move(m, world, proc.gen, { type: 'announced', actionId: job.action.actionId });
   return undefined;
 };
@@ -111,17 +127,19 @@ const checkpoint2: Take = ({ proc, gen }) => {
   return 'token2';
 };
 
-const finish: Take = ({ m, world, proc }) => {
+const finish: Take = ({ m, world, proc, gen }) => {
   const moved = move(m, world, proc.gen, {
     type: 'finish',
-    logged: 0,
+    logged: proc.head,
     fence: proc.fence,
     outcome: 'completed',
     error: null,
     actor: actor(),
   });
   if (moved) releaseSlot(m, world, proc);
-  return moved ? 'message' : undefined;
+  if (!moved) return undefined;
+  // It has the log already; that it is still whole must be seen only where logs lose something.
+  return gen.log === null ? 'message' : 'seal';
 };
 
 const message: Take = ({ m, proc, gen }) => {
@@ -132,8 +150,7 @@ const message: Take = ({ m, proc, gen }) => {
 
 const terminal: Take = ({ m, proc, gen }) => {
   if (!('outcome' in gen.job)) return undefined;
-  const end = { fence: proc.fence, outcome: gen.job.outcome };
-  return appendTerminal(m, gen, end) && m.closeLast ? 'prune' : undefined;
+  return appendTerminal(m, gen, proc, gen.job.outcome) && m.closeLast ? 'prune' : undefined;
 };
 
 const prune: Take = ({ gen }) => {
@@ -158,9 +175,9 @@ const driveDecision: Take = (turn) => {
 
 const STEPS: Record<Step, Take> = {
   claim,
-  fence: ({ m, proc, gen }) => (fenceLog(m, gen, proc.fence) ? 'adopt' : undefined),
+  fence,
   adopt,
-  token1: ({ m, proc, gen }) => (append(m, gen, proc.fence) ? 'checkpoint1' : undefined),
+  token1: (turn) => say(turn, 't', 'checkpoint1'),
   checkpoint1,
   partial,
   pause,
@@ -169,14 +186,15 @@ const STEPS: Record<Step, Take> = {
   toolRun,
   toolDone,
   checkpoint2,
-  token2: ({ m, proc, gen }) => {
-    if (!append(m, gen, proc.fence)) return undefined;
-    return m.outcomeFirst ? 'finish' : 'early';
-  },
-  early: ({ m, proc, gen }) =>
-    appendTerminal(m, gen, { fence: proc.fence, outcome: 'completed' }) ? 'finish' : undefined,
+  token2: (turn) => say(turn, 'u', turn.m.outcomeFirst ? 'finish' : 'early'),
+  early: ({ m, proc, gen }) => (appendTerminal(m, gen, proc, 'completed') ? 'finish' : undefined),
   finish,
-  seal: ({ m, proc, gen }) => (fenceLog(m, gen, proc.fence) ? 'message' : undefined),
+  giveUp,
+  refence,
+  rewrite,
+  seal,
+  reseal,
+  mend,
   message,
   terminal,
   prune,
@@ -189,9 +207,4 @@ export function takeStep(turn: Turn): void {
   const next = STEPS[turn.proc.step](turn);
   if (next === undefined) leave(turn.m, turn.world, turn.proc);
   else turn.proc.step = next;
-}
-
-/** Every action expires before the next one does, and after the one before it. */
-export function expiryOf(revision: number): string {
-  return new Date(revision * 1000).toISOString();
 }

@@ -1,7 +1,9 @@
 import type { Command } from '../../../src/stream/transition-command.ts';
 import { actor } from '../../support/jobs-sim.ts';
-import { expiryOf, takeStep } from './process-steps.ts';
-import { compareAndSet, genAt, hasSlot, move } from './stores.ts';
+import { takeStep } from './process-steps.ts';
+import { isShort } from './repair-steps.ts';
+import { compareAndSet, genAt, hasSlot, lose, move } from './stores.ts';
+import { takeover } from './takeover.ts';
 import type { Scene } from './moves.ts';
 import { REPLICAS, type Gen, type Proc, type ReplicaId, type World } from './world.ts';
 
@@ -17,6 +19,7 @@ export function replicaMoves(scene: Scene): void {
     claims(scene, gen, index);
     leases(scene, gen, index);
     scans(scene, gen, index);
+    losses(scene, gen, index);
   });
   scene.world.procs.forEach((proc, index) => {
     steps(scene, proc, index);
@@ -24,9 +27,9 @@ export function replicaMoves(scene: Scene): void {
   crashes(scene);
 }
 
-export function spawn(world: World, proc: Omit<Proc, 'verdict'>): boolean {
+export function spawn(world: World, proc: Omit<Proc, 'verdict' | 'head'>): boolean {
   if (world.procs.length >= MAX_PROCS) return false;
-  world.procs.push({ ...proc, verdict: 'none' });
+  world.procs.push({ ...proc, verdict: 'none', head: 0 });
   return true;
 }
 
@@ -82,23 +85,14 @@ function scans(scene: Scene, gen: Gen, index: number): void {
   const { job } = gen;
   const until = 'lease' in job ? (job.lease?.leaseUntil ?? 0) : 0;
   const now = gen.leaseOver ? until : until - 1;
-  const revision = job.revision + 1;
   switch (job.status) {
     case 'running':
-      return attempt(scene, index, {
-        type: 'takeover',
-        actor: actor(now),
-        maxAttempts: scene.setting.maxAttempts,
-        question: {
-          actionId: `a${revision}`,
-          expiresAt: expiryOf(revision),
-          warnAt: scene.setting.warns ? 0 : null,
-        },
-      });
+      return attempt(scene, index, takeover(job, scene.setting, { now }));
     case 'finalizing':
       return attempt(scene, index, { type: 'take_finalising', actor: actor(now) });
     case 'paused':
       reminds(scene, gen, index);
+      restores(scene, gen, index);
       return attempt(scene, index, { type: 'late_result', now: 0 });
     case 'queued':
       return attempt(scene, index, { type: 'promote' });
@@ -149,6 +143,38 @@ function reminds(scene: Scene, gen: Gen, index: number): void {
   }
 }
 
+const REPAIRS = new Set(['refence', 'rewrite']);
+
+/** A reader comes back to a pause whose log is short: T17, and then the log is written again. */
+function restores(scene: Scene, gen: Gen, index: number): void {
+  const { m, world } = scene;
+  const { job } = gen;
+  if (!m.restores || job.status !== 'paused' || !isShort(gen)) return;
+  const rival = world.procs.some((proc) => proc.gen === index && REPAIRS.has(proc.step));
+  if (rival && world.rivals === 0) return;
+  const { actionId } = job.action;
+  for (const replica of REPLICAS) {
+    scene.add(`R${replica} finds the log of g${index} short`, 'system', (draft) => {
+      if (rival) draft.rivals -= 1;
+      if (!move(m, draft, index, { type: 'restore_log', actionId })) return false;
+      const { fence } = genAt(draft, index).job;
+      return spawn(draft, { replica, gen: index, fence, step: 'refence' });
+    });
+  }
+}
+
+/** The store of logs was wiped, or fell back to a replica that lagged. */
+function losses(scene: Scene, { log }: Gen, index: number): void {
+  if (scene.world.losses === 0 || log === null || log.length === 0) return;
+  for (const keep of new Set([0, log.length - 1])) {
+    scene.add(`log of g${index} keeps ${keep} of ${log.length}`, 'fault', (draft) => {
+      draft.losses -= 1;
+      lose(genAt(draft, index), keep);
+      return true;
+    });
+  }
+}
+
 /** Whoever ends a job finalises it, in a process that can be killed before its first step. */
 export function finaliseIfDue(draft: World, index: number, replica: ReplicaId): boolean {
   const { job } = genAt(draft, index);
@@ -166,11 +192,29 @@ function steps(scene: Scene, proc: Proc, index: number): void {
     if (own) takeStep({ m, setting, world: draft, proc: own, gen: genAt(draft, own.gen) });
     return true;
   });
+  failures(scene, proc, index);
   if (world.drains === 0 || !BOUNDARIES.has(proc.step)) return;
   scene.add(`${label}, but hands over`, 'fault', (draft) => {
     draft.drains -= 1;
     draft.procs.splice(index, 1);
     return move(m, draft, proc.gen, { type: 'hand_over', fence: proc.fence, now: 0 });
+  });
+}
+
+const RUNNING = new Set([...BOUNDARIES, 'checkpoint1', 'toolRun', 'toolDone', 'checkpoint2']);
+/** A tool does not stop because its driver did. */
+const OUTSIDE = new Set(['toolRun', 'toolDone']);
+
+function failures(scene: Scene, proc: Proc, index: number): void {
+  const { m, setting, world } = scene;
+  const { replica, gen, fence, step } = proc;
+  if (world.failures === 0 || !RUNNING.has(step)) return;
+  scene.add(`R${replica} g${gen} fence ${fence}: ${step}, but gives up`, 'fault', (draft) => {
+    draft.failures -= 1;
+    const { job } = genAt(draft, gen);
+    if (!move(m, draft, gen, takeover(job, setting, { now: 0, fence }))) return false;
+    if (!OUTSIDE.has(step)) draft.procs.splice(index, 1);
+    return goOn(draft, gen, replica);
   });
 }
 

@@ -52,22 +52,61 @@ export function fenceLog(m: Mechanisms, gen: Gen, fence: number): boolean {
   return true;
 }
 
-/** Appends something that is not terminal. */
-export function append(m: Mechanisms, gen: Gen, fence: number): boolean {
-  if (gen.ends.length > 0) return false;
-  if (gen.logFence > fence) {
-    if (m.logFence) return false;
+/** Where a process writes in a log: under its fence, after what it believes to be there. */
+type Pen = Pick<Proc, 'fence' | 'head'>;
+
+export type Appended = 'appended' | 'fenced' | 'lost';
+
+/** Appends something that is not terminal; `lost`: the log is not where the writer believes. */
+export function append(m: Mechanisms, gen: Gen, pen: Pen, what: string): Appended {
+  if (gen.log?.length === 0) return 'lost';
+  if (gen.ends.length > 0) return 'fenced';
+  if (gen.logFence > pen.fence) {
+    if (m.logFence) return 'fenced';
     gen.fault = 'zombie wrote to the log';
   }
-  if (gen.message !== 'none' && gen.message !== 'partial')
+  if (m.expects && isElsewhere(gen, pen)) return 'lost';
+  // A log that lost entries, and its fence with them, sends its finaliser back to save the message once more.
+  if (gen.message !== 'none' && gen.message !== 'partial' && gen.lost.length === 0)
     gen.fault = 'token after the last message';
-  return true;
+  write(gen, pen, what);
+  return 'appended';
 }
 
-/** Appends the terminal event if there is none. False: fenced. */
-export function appendTerminal(m: Mechanisms, gen: Gen, end: { fence: number; outcome: Outcome }) {
-  if (m.logFence && gen.logFence > end.fence) return false;
-  if (gen.ends.length === 0 || !m.terminalOnce) gen.ends = [...gen.ends, end.outcome];
+const isElsewhere = ({ log }: Gen, { head }: Pen): boolean => log !== null && log.length !== head;
+
+/** A cursor is a fence and a sequence: it must never name another entry than the one that a reader got with it. */
+export function write(gen: Gen, pen: Pen, what: string): void {
+  if (gen.log === null) return;
+  const seq = gen.log.length + 1;
+  const other = gen.lost.find((entry) => entry.startsWith(`${pen.fence}.${seq}`));
+  if (other !== undefined && other !== `${pen.fence}.${seq}${what}`)
+    gen.fault = 'a cursor names two entries';
+  gen.log = [...gen.log, `${pen.fence}${what}`];
+  pen.head = seq;
+}
+
+/** The store loses what was appended after the first `keep` entries; with the whole log its fence. */
+export function lose(gen: Gen, keep: number): void {
+  const { log } = gen;
+  if (log === null) return;
+  const entry = /^(\d+)(\D.*)$/;
+  const gone = log.slice(keep).map((it, index) => it.replace(entry, `$1.${keep + index + 1}$2`));
+  gen.lost = [...gen.lost, ...gone];
+  gen.log = log.slice(0, keep);
+  if (keep === 0) gen.logFence = 0;
+  if (!gen.log.some((it) => it.endsWith('d'))) gen.ends = [];
+  const told = gen.log.map((it) => Number(/a(\d+)$/.exec(it)?.[1] ?? 0));
+  gen.told = Math.max(0, ...told);
+}
+
+/** Appends the terminal event if there is none. False: fenced, or the log lost entries. */
+export function appendTerminal(m: Mechanisms, gen: Gen, pen: Pen, outcome: Outcome): boolean {
+  if (m.logFence && gen.logFence > pen.fence) return false;
+  if (gen.ends.length > 0 && m.terminalOnce) return true;
+  if (m.expects && isElsewhere(gen, pen)) return false;
+  gen.ends = [...gen.ends, outcome];
+  write(gen, pen, 'd');
   return true;
 }
 
@@ -95,7 +134,11 @@ export function leave(m: Mechanisms, world: World, proc: Proc): void {
 
 const FINALISING = new Set([
   'announce',
+  'refence',
+  'rewrite',
   'seal',
+  'reseal',
+  'mend',
   'message',
   'terminal',
   'prune',

@@ -23,6 +23,12 @@ export interface Setting {
   effects: ToolEffects;
   /** Actions are announced once more before they expire. */
   warns: boolean;
+  /** The first turn has a gated call. */
+  gated: boolean;
+  /** Logs that lose their last entry, or everything. */
+  losses: number;
+  /** Drivers that give up by themselves, because their stores failed. */
+  failures: number;
 }
 
 export type ReplicaId = 0 | 1;
@@ -43,10 +49,13 @@ export type DriverStep =
   | 'checkpoint2'
   | 'token2'
   | 'early'
-  | 'finish';
-export type FinaliserStep = 'seal' | 'message' | 'terminal' | 'prune' | 'close' | 'late';
+  | 'finish'
+  | 'giveUp';
+export type RepairStep = 'refence' | 'rewrite';
+export type FinaliserStep =
+  'seal' | 'reseal' | 'mend' | 'message' | 'terminal' | 'prune' | 'close' | 'late';
 /** What a process does next. `decided` exists only where decisions are kept in memory. */
-export type Step = DriverStep | FinaliserStep | 'decided';
+export type Step = DriverStep | RepairStep | FinaliserStep | 'decided';
 
 /** A driver or a finaliser in the memory of a replica: gone when the replica is killed. */
 export interface Proc {
@@ -57,6 +66,8 @@ export interface Proc {
   step: Step;
   /** Read from the record at the claim. */
   verdict: 'none' | 'approve' | 'reject';
+  /** Entries that it believes to be in the log. */
+  head: number;
 }
 
 /** A generation: its real record, and what the other stores and the outside world know of it. */
@@ -65,6 +76,10 @@ export interface Gen {
   key: string;
   leaseOver: boolean;
   logFence: number;
+  /** Entries as `<fence><what>`, oldest first; null where logs lose nothing. */
+  log: readonly string[] | null;
+  /** Entries that were lost, as `<fence>.<seq><what>`. */
+  lost: readonly string[];
   /** Terminal events of the log. */
   ends: readonly Outcome[];
   messageFence: number;
@@ -93,6 +108,10 @@ export interface World {
   no: number;
   aborts: number;
   turns: number;
+  losses: number;
+  failures: number;
+  /** Repairs that begin while another one is under way: a bound of the model, they need no bound to be right. */
+  rivals: number;
   /** Revision of the action that a person has on the screen; 0: none. */
   sawYes: number;
   sawNo: number;
@@ -103,9 +122,10 @@ export interface World {
 }
 
 export function firstWorld(setting: Setting): World {
-  const { crashes, stalls, drains, yes, no, aborts, turns } = setting;
+  const { crashes, stalls, drains, yes, no, aborts, turns, losses, failures } = setting;
+  const first = newGen(queuedJob({ generationId: 'g0' }), setting.gated ? 0 : 2);
   return {
-    gens: [newGen(queuedJob({ generationId: 'g0' }), 0)],
+    gens: [losses > 0 ? { ...first, log: ['0c'] } : first],
     procs: [],
     crashes,
     stalls,
@@ -114,6 +134,9 @@ export function firstWorld(setting: Setting): World {
     no,
     aborts,
     turns,
+    losses,
+    failures,
+    rivals: losses,
     sawYes: 0,
     sawNo: 0,
     stale: null,
@@ -128,6 +151,8 @@ export function newGen(job: Job, progress: 0 | 2): Gen {
     key: jobKey(job),
     leaseOver: false,
     logFence: 0,
+    log: null,
+    lost: [],
     ends: [],
     messageFence: 0,
     message: 'none',
@@ -151,13 +176,16 @@ export function draftOf(world: World): World {
 }
 
 const genKey = (gen: Gen): string =>
-  `${gen.key}/${gen.leaseOver ? 1 : 0}.${gen.logFence}.${gen.messageFence}.${gen.threadFence}.${gen.progress}.${gen.pruned ? 1 : 0}.${gen.told}.${gen.executions}${gen.message}${gen.ends.join('')}${gen.acks.join('')}${gen.fault}`;
+  `${gen.key}/${gen.leaseOver ? 1 : 0}.${gen.logFence}.${gen.messageFence}.${gen.threadFence}.${gen.progress}.${gen.pruned ? 1 : 0}.${gen.told}.${gen.executions}${gen.message}${gen.ends.join('')}${gen.acks.join('')}${gen.fault}${logKey(gen)}`;
+
+const logKey = ({ log, lost }: Gen): string =>
+  log === null ? '' : `[${log.join()}-${lost.join()}]`;
 
 function procsKey(procs: readonly Proc[], replica: ReplicaId): string {
   const keys: string[] = [];
   for (const proc of procs) {
     if (proc.replica === replica)
-      keys.push(`${proc.gen}${proc.fence}${proc.step}${proc.verdict.charAt(0)}`);
+      keys.push(`${proc.gen}${proc.fence}${proc.step}${proc.verdict.charAt(0)}${proc.head}`);
   }
   return keys.length > 1 ? keys.toSorted().join(',') : (keys[0] ?? '');
 }
@@ -171,5 +199,6 @@ export function worldKey(world: World): string {
     ? `${jobKey(world.stale)}${first?.job.version === world.stale.version ? '=' : '!'}`
     : '';
   const { crashes, stalls, drains, yes, no, aborts, turns, sawYes, sawNo, counter } = world;
-  return `${world.gens.map(genKey).join('|')}|${a < b ? `${a};${b}` : `${b};${a}`}|${stale}|${crashes}${stalls}${drains}${yes}${no}${aborts}${turns}.${sawYes}.${sawNo}.${counter}`;
+  const { losses, failures, rivals } = world;
+  return `${world.gens.map(genKey).join('|')}|${a < b ? `${a};${b}` : `${b};${a}`}|${stale}|${crashes}${stalls}${drains}${yes}${no}${aborts}${turns}${losses}${failures}${rivals}.${sawYes}.${sawNo}.${counter}`;
 }

@@ -97,6 +97,18 @@ describe('T12 takeover', () => {
     );
   });
 
+  test('does not wait for the lease where its own driver gives up, and nobody else may say so', () => {
+    const early = { ...commands.takeover, actor: actor(LEASE_END - 1, 'R0') };
+
+    expect(moved(RUNNING, { ...early, fence: 3 })).toMatchObject({
+      status: 'queued',
+      reason: 'recovered',
+      fence: 4,
+      attempts: 1,
+    });
+    expect(refusal(RUNNING, { ...early, fence: 2 })).toBe('stale_fence');
+  });
+
   test('ends as interrupted when no attempts are left', () => {
     const job = runningJob({ attempts: 2 });
 
@@ -136,6 +148,7 @@ describe('T12 takeover', () => {
         interruptId: null,
         lease: { driver: 'R1', leaseUntil: 2 * LEASE_END },
         warnAt: WARNING,
+        logged: 0,
         fence: 4,
         revision: 2,
         action: {
@@ -163,6 +176,15 @@ describe('T13 take over the finalising', () => {
     expect(moved(FINALIZING, commands.take_finalising)).toEqual(
       like(FINALIZING, { fence: 4, lease: { driver: 'R1', leaseUntil: 2 * LEASE_END } }),
     );
+  });
+
+  test('does not wait for the lease where its own finaliser takes a new fence, and nobody else may', () => {
+    const again = { ...commands.take_finalising, actor: actor(1, 'R1'), fence: 3 };
+
+    expect(moved(FINALIZING, again)).toEqual(
+      like(FINALIZING, { fence: 4, lease: { driver: 'R1', leaseUntil: 1 + LEASE_END } }),
+    );
+    expect(refusal(FINALIZING, { ...again, fence: 2 })).toBe('stale_fence');
   });
 });
 

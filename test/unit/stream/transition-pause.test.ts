@@ -17,7 +17,7 @@ import {
 } from '../../support/jobs-sim.ts';
 import { moved, refusal } from '../../support/transition-sim.ts';
 
-/** T5, T11 and T15: how a pending action ends otherwise than by abort or a new turn. */
+/** T5, T11 and T15: how a pending action ends otherwise than by abort or a new turn; T17: how it lasts. */
 
 const decide = (verdict: Verdict, actionId = 'a1'): Command => ({
   type: 'decide',
@@ -29,7 +29,7 @@ const decide = (verdict: Verdict, actionId = 'a1'): Command => ({
 function queuedFrom(job: Job, change: object): object {
   const { version } = job;
   const kept = Object.entries(job).filter(
-    ([key]) => !['action', 'interruptId', 'lease', 'warnAt'].includes(key),
+    ([key]) => !['action', 'interruptId', 'lease', 'warnAt', 'logged'].includes(key),
   );
   return {
     ...Object.fromEntries(kept),
@@ -224,6 +224,21 @@ describe('T11 expire', () => {
       expect(moved(job, { ...expire, policy: 'reject' })).toEqual(expiredFrom(job));
     },
   );
+});
+
+describe('T17 restore the log', () => {
+  const restore = { type: 'restore_log' as const, actionId: 'a1' };
+
+  test('takes the next fence, under which the log is whole by definition, and changes nothing else', () => {
+    const job = pausedJob({ logged: 9, warnAt: 7 });
+
+    expect(moved(job, restore)).toEqual({ ...job, version: 8, fence: 4, logged: 0 });
+  });
+
+  test('is refused for another action, and where nothing waits', () => {
+    expect(refusal(pausedJob(), { ...restore, actionId: 'a0' })).toBe('stale_action');
+    expect(refusal(moved(pausedJob(), decide(approve)), restore)).toBe('wrong_status');
+  });
 });
 
 describe('T15 late result', () => {

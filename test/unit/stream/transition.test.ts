@@ -107,13 +107,14 @@ describe('T4 pause', () => {
     const job = runningJob({ revision: 1, answered: carried(approval('a1', 1)) });
     const pause = { action: approval('a2', 2), interruptId: 'i2', warnAt: WARNING };
 
-    expect(moved(job, { ...commands.pause, pause })).toEqual(
+    expect(moved(job, { ...commands.pause, pause, logged: 12 })).toEqual(
       nextFrom(job, ['entered'], {
         status: 'paused',
         ...pause,
         lease: newLease,
         revision: 2,
         answered: null,
+        logged: 12,
       }),
     );
   });
@@ -149,7 +150,7 @@ describe('after T4 or T12: announced, warned', () => {
 
   test('a decision does not wait for either', () => {
     expect(moved(PAUSED, commands.decide)).toEqual(
-      nextFrom(PAUSED, ['action', 'interruptId', 'lease', 'warnAt'], {
+      nextFrom(PAUSED, ['action', 'interruptId', 'lease', 'warnAt', 'logged'], {
         status: 'queued',
         reason: 'resumed',
         queuedAt: 100,
