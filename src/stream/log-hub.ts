@@ -83,6 +83,11 @@ export class LogHub implements AsyncDisposable {
     });
   }
 
+  /** Is it fed by a driver in this process? */
+  drives(generationId: string): boolean {
+    return this.#driven.has(generationId);
+  }
+
   /** From now on the local driver feeds it. */
   drive(view: LogView): void {
     this.#driven.add(view.generationId);

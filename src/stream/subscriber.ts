@@ -1,4 +1,5 @@
 import { notFound } from '../errors.ts';
+import { catchUp } from './catch-up.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import { parseCursor, tagOf, type Cursor } from './cursor.ts';
 import { isAtEnd, readDurableRecord } from './durable-record.ts';
@@ -24,7 +25,11 @@ export class Subscriber {
   async subscribe(job: Job, from: ReadFrom): Promise<Subscribed> {
     const cursor = from.cursor ? (parseCursor(from.cursor) ?? 'malformed') : undefined;
     const view = await this.#deps.repair.open(job);
-    if (view) return this.#live(view, { cursor, snapshot: from.snapshot });
+    if (view) {
+      const known = typeof cursor === 'object' && own(job.generationId, cursor);
+      const current = known ? await catchUp(view, { job, at: cursor }, this.#deps) : view;
+      return this.#live(current, { cursor, snapshot: from.snapshot });
+    }
     // The log is past its retention, or was lost with its store.
     if (job.status === 'finished') return this.#record(job, cursor);
     // It is still to be made, or to be made again, by its driver.
