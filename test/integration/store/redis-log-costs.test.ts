@@ -74,6 +74,15 @@ describeRedis('event log: costs', () => {
     expect(ear.told.map(({ news }) => news?.after.seq)).toEqual(upTo(0, 19).map((n) => 1 + 5 * n));
   });
 
+  test('a log that is dropped is told of at once', async () => {
+    await caughtUp();
+
+    await writer.log.drop(g);
+
+    await ear.until('it was told', ({ bare }) => bare === 1);
+    expect(ear.told).toEqual([{ id: g, news: undefined }]);
+  });
+
   test('any number of followed logs takes one connection, and what is not followed no subscription', async () => {
     const ids = upTo(1, 50).map((n) => `${g}_${n}`);
     const before = await connections();

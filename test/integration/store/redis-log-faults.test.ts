@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { isUnavailable } from '../../../src/errors.ts';
 import type { AppendRequest } from '../../../src/stream/event-transport.ts';
 import { batch, eventAt, G, NO_BOUND, seqs, upTo } from '../../contract/event-transport-kit.ts';
-import { Ear, replicaOn, type Replica } from '../../support/redis-kit.ts';
+import { Ear, replicaOn, Said, type Replica } from '../../support/redis-kit.ts';
 import {
   describeRedis,
   eventually,
@@ -171,6 +171,27 @@ describeRedis('event log, when Redis', () => {
     await ear.until('it was told', ({ bare }) => bare > 0);
     expect(ear.bare).toBe(1);
   });
+
+  test('has as many entries as before, of another driver: the next look finds that, too', async () => {
+    await listening(0);
+    await writer.log.append(batch(0, 3));
+    await ear.until('it hears', ({ seqs }) => seqs.length === 3);
+    await server.admin.set(`hf:{${G}}:state`, '3 1 2 0 2');
+
+    await ear.until('it was told', ({ bare }) => bare > 0);
+    expect(ear.bare).toBe(1);
+  });
+
+  test('lost the state of a log, and not its entries: a new log has none of them', async () => {
+    await writer.log.append(batch(0, 3));
+    await server.admin.del(`hf:{${G}}:state`);
+    expect(await writer.log.info(G)).toBeUndefined();
+
+    await writer.log.create(G);
+
+    expect(await writer.log.append(batch(0, 1))).toEqual({ outcome: 'appended', head: 1 });
+    expect(await kept()).toEqual([1]);
+  });
 });
 
 describeRedis('event log, when Redis is full', () => {
@@ -227,10 +248,15 @@ describeRedis('event log, when Redis fails over', () => {
 
   test('and the one that was primary refuses writes: unavailable, and connected anew', async () => {
     await open({ aof: true });
+    const said = new Said();
+    await using other = await replicaOn(server.url, { log: said });
     await server.admin.call('REPLICAOF', '127.0.0.1', `${server.port + 1}`);
 
-    const error: unknown = await writer.log.append(batch(0, 1)).catch((e: unknown) => e);
+    const error: unknown = await other.log.append(batch(0, 1)).catch((e: unknown) => e);
     expect(isUnavailable(error)).toBe(true);
+    await eventually('it connected anew', () =>
+      said.lines.some(({ message }) => message === 'Redis is back'),
+    );
     await server.admin.call('REPLICAOF', 'NO', 'ONE');
 
     expect(await persist(batch(0, 1))).toEqual({ outcome: 'appended', head: 1 });
