@@ -14,13 +14,14 @@ import { checkReader, readAll, type Truth, truthOf } from '../../support/truth.t
 
 const SEED = Number(process.env['TORTURE_SEED'] ?? 20_261_121);
 const RECONNECTS = Number(process.env['TORTURE_RECONNECTS'] ?? 1000);
-const CONVERSATIONS = 4;
-const WORDS = 1000;
-/** A token every 3 ms: more than 200 a second also where timers are late. */
-const TEXT = `say ${WORDS} 3 w`;
+const CONVERSATIONS = 2;
+const WORDS = 900;
+/** A token every ms: more than 200 a second also where timers are late. */
+const TEXT = `say ${WORDS} 1 w`;
 
-/** Cuts anywhere from the first byte of the head to far behind a whole replay. */
-const budget = (random: Random): number => random.logBetween(1, 30_000);
+/** Cuts anywhere from the first byte of the head to far behind a whole replay; most of them soon. */
+const budget = (random: Random): number =>
+  random.logBetween(1, random.next() < 0.8 ? 6_000 : 60_000);
 
 function strategies(random: Random): Strategy[] {
   const mostly = (rare: 'fresh' | 'snapshot', share: number): Strategy => {
@@ -144,7 +145,7 @@ describeCluster('torture', (clusters) => {
     const { reset, clean } = proxy.cuts;
     console.info(
       `seed ${SEED}: ${reconnects} reconnects, cuts by ${reset} resets and ${clean} ends, ` +
-        `${resets} readers told to begin anew, ${Math.round(Math.min(...rates))} tokens/s at least`,
+        `${resets} readers told to begin anew, ${rates.map(Math.round).join(' ')} tokens/s`,
     );
     // Nobody died: what the driver showed its own readers a moment early came true, wherever they came back.
     expect(resets).toBe(0);
