@@ -2,11 +2,12 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 
 /** A TCP proxy in front of a store that does to its connections what networks do. */
 export class FaultProxy {
-  readonly #target: { host: string; port: number };
+  #target: { host: string; port: number };
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
   #port = 0;
   #hanging = false;
+  #lag = 0;
   #lose: { marker: Buffer; times: number } = { marker: Buffer.alloc(0), times: 0 };
 
   private constructor(target: { host: string; port: number }) {
@@ -64,6 +65,16 @@ export class FaultProxy {
     for (const socket of this.#sockets) socket.pause();
   }
 
+  /** Where connections lead to from now on; `cut` makes those that there are come back. */
+  retarget(target: { host: string; port: number }): void {
+    this.#target = target;
+  }
+
+  /** From now on each answer takes `ms` more, in its order; 0: no more of that. */
+  slow(ms: number): void {
+    this.#lag = ms;
+  }
+
   /** The next `times` requests that hold `marker` reach the server, and their connections are reset at its answer. */
   loseReplies(marker: string, times: number): void {
     this.#lose = { marker: Buffer.from(marker), times };
@@ -87,12 +98,55 @@ export class FaultProxy {
       }
       upstream.write(bytes);
     });
+    const answers = new LateBytes(client);
     upstream.on('data', (bytes) => {
       if (losing) client.resetAndDestroy();
-      else client.write(bytes);
+      else answers.push(bytes, this.#lag);
     });
-    client.on('close', () => upstream.destroy());
+    client.on('close', () => {
+      answers.drop();
+      upstream.destroy();
+    });
     upstream.on('close', () => client.destroy());
+  }
+}
+
+/** Writes each piece after its time, and never before those that came earlier. */
+class LateBytes {
+  readonly #to: Socket;
+  readonly #waiting: { due: number; bytes: Uint8Array }[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(to: Socket) {
+    this.#to = to;
+  }
+
+  push(bytes: Uint8Array, lag: number): void {
+    if (lag === 0 && this.#waiting.length === 0) {
+      this.#to.write(bytes);
+      return;
+    }
+    this.#waiting.push({ due: Date.now() + lag, bytes });
+    this.#plan();
+  }
+
+  drop(): void {
+    this.#waiting.length = 0;
+    clearTimeout(this.#timer);
+  }
+
+  #plan(): void {
+    const [first] = this.#waiting;
+    if (!first || this.#timer) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#waiting.shift();
+        this.#to.write(first.bytes);
+        this.#plan();
+      },
+      Math.max(0, first.due - Date.now()),
+    );
   }
 }
 

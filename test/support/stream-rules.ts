@@ -38,7 +38,9 @@ export class ConnectionRules {
   }
 
   #snapshot(frame: Frame): void {
-    if (this.#frames > 0) throw new Error(`not the first frame: ${describe(frame)}`);
+    // Later only where the log went back: its end was withdrawn, or it was lost with its store.
+    const later = frame.event === 'reset' && frame.data['reason'] === 'epoch';
+    if (this.#frames > 0 && !later) throw new Error(`not the first frame: ${describe(frame)}`);
     if (frame.event === 'sync' && this.#entry !== 'snapshot') {
       throw new Error(`nobody asked for a snapshot: ${describe(frame)}`);
     }
