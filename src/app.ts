@@ -18,6 +18,7 @@ import { requestFacts } from './http/request-facts.ts';
 import { requestLog } from './http/request-log.ts';
 import { mountRoutes } from './http/route.ts';
 import type { Route } from './http/route.ts';
+import { traceRequests } from './http/trace-requests.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { authRoutes } from './routes/auth.ts';
 import { chatRoutes } from './routes/chat.ts';
@@ -85,6 +86,7 @@ export function createApp(ctx: AppContext): Express {
 
   app.use(requestFacts(ctx));
   app.use(requestLog(ctx));
+  if (ctx.tracer?.enabled) app.use(traceRequests(ctx.tracer));
   app.use(headers());
   app.use(cors(config.allowedOrigins));
   app.use(noStore);

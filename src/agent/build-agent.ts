@@ -1,6 +1,7 @@
 import { SystemMessage } from '@langchain/core/messages';
 import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
 import { createAgent } from 'langchain';
+import { NO_TRACER } from '../lib/tracing.ts';
 import type { RunRequest } from './agent-runner.ts';
 import { approvalMiddleware } from './approval-middleware.ts';
 import type { AgentDefinition, SubAgentDefinition } from './catalog.ts';
@@ -43,6 +44,7 @@ async function compile(
 ): Promise<BuiltAgent> {
   const { deps, request, segment, asked, usedToolIds } = run;
   const { tools } = definition;
+  const tracer = deps.tracer ?? NO_TRACER;
   const { model, requiresFinish } = await deps.models.resolve(
     definition.model,
     definition.parameters,
@@ -59,11 +61,13 @@ async function compile(
     maxSteps: definition.maxSteps,
     requiresFinish,
     retried: deps.retried,
+    tracing: { tracer, model: definition.model },
   });
   const toolRun: ToolRun = {
     generationId: request.generationId,
     ledger: request.ledger,
     signal: segment.stop.signal,
+    tracer,
     flow: async () => segment.gate.pass(),
     compile: async (agent) => (await compile(agent, run)).agent,
   };

@@ -3,6 +3,7 @@ import type { ToolPolicy } from '../hitl/tool-policy.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
+import { NO_TRACER, type Tracer } from '../lib/tracing.ts';
 import type { AgentRunner, Titler } from './agent-runner.ts';
 import { createAgentCatalog, plainAgent, type Agents } from './catalog.ts';
 import type { Checkpoints } from './checkpoints.ts';
@@ -11,6 +12,7 @@ import { DemoModel } from './demo-model.ts';
 import { createLangGraphRunner } from './langgraph-runner.ts';
 import { createModels } from './models.ts';
 import { createTitler } from './titler.ts';
+import { tracedRunner } from './traced-runner.ts';
 
 /** Further attempts of a model call that failed before its first token. */
 const MAX_RETRIES = 2;
@@ -30,6 +32,7 @@ export interface EngineDeps {
   /** The service's word on tool calls; agents can only tighten it. */
   policy?: ToolPolicy;
   log: Log;
+  tracer?: Tracer;
 }
 
 export interface Engine {
@@ -40,7 +43,7 @@ export interface Engine {
 
 /** The agents and what runs them. Rejects with a sentence for the operator where a model can't work here. */
 export async function createEngine(deps: EngineDeps): Promise<Engine> {
-  const { clock, ids, model, log } = deps;
+  const { clock, ids, model, log, tracer = NO_TRACER } = deps;
   const newId = (): string => ids.sortable('').slice(1);
   const models = createModels({
     env: deps.providers,
@@ -63,16 +66,20 @@ export async function createEngine(deps: EngineDeps): Promise<Engine> {
       timeoutMs: TITLE_TIMEOUT,
       failed: (err) => log.warn({ err }, 'title model failed'),
     }),
-    runner: createLangGraphRunner({
-      checkpoints: deps.checkpoints,
-      agents: catalog,
-      models,
-      clock,
-      newId,
-      random: () => ids.random(),
-      stallTimeoutMs: model.stallTimeoutMs,
-      maxRetries: MAX_RETRIES,
-      retried: (err) => log.warn({ err }, 'model call is made again'),
-    }),
+    runner: tracedRunner(
+      createLangGraphRunner({
+        checkpoints: deps.checkpoints,
+        agents: catalog,
+        models,
+        clock,
+        newId,
+        random: () => ids.random(),
+        stallTimeoutMs: model.stallTimeoutMs,
+        maxRetries: MAX_RETRIES,
+        retried: (err) => log.warn({ err }, 'model call is made again'),
+        tracer,
+      }),
+      tracer,
+    ),
   };
 }

@@ -2,12 +2,13 @@ import type { CallbackManagerForLLMRun } from '@langchain/core/callbacks/manager
 import { BaseChatModel } from '@langchain/core/language_models/chat_models';
 import type { BindToolsInput } from '@langchain/core/language_models/chat_models';
 import { AIMessage, HumanMessage } from '@langchain/core/messages';
-import type { BaseMessage } from '@langchain/core/messages';
+import type { BaseMessage, UsageMetadata } from '@langchain/core/messages';
 import { ChatGenerationChunk } from '@langchain/core/outputs';
 import type { ChatGeneration, ChatResult } from '@langchain/core/outputs';
 import { RunnableBinding } from '@langchain/core/runnables';
 import { delay } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
+import { inSpan, NO_TRACER, type OpenSpan, type Tracer } from '../lib/tracing.ts';
 import { RunError } from './agent-runner.ts';
 import { AnswerBuilder } from './answer-builder.ts';
 import type { Produced } from './answer-builder.ts';
@@ -36,6 +37,8 @@ export interface GuardDeps {
   requiresFinish: boolean;
   /** Told of a failed attempt that is made again. */
   retried: (error: unknown) => void;
+  /** `model`: its name in spans. Where not given nothing is recorded. */
+  tracing?: { tracer: Tracer; model: string };
 }
 
 /**
@@ -83,7 +86,7 @@ export class GuardedModel extends BaseChatModel {
     const said = messages.filter((message) => AIMessage.isInstance(message));
     for (const { id } of said.flatMap((message) => message.tool_calls ?? []))
       if (id) this.#deps.usedToolIds.add(id);
-    const message = await this.#withRetries({ messages, signal: options.signal, manager });
+    const message = await this.#traced({ messages, signal: options.signal, manager });
     const generation: ChatGeneration = { text: message.text, message };
     return { generations: [generation] };
   }
@@ -93,6 +96,17 @@ export class GuardedModel extends BaseChatModel {
     const steps = messages.slice(question + 1).filter((message) => AIMessage.isInstance(message));
     if (steps.length >= this.#deps.maxSteps)
       throw new RunError('MAX_STEPS', `The agent did not finish within ${steps.length} steps.`);
+  }
+
+  /** One span for the call with all its attempts; counts of tokens are in it, the texts are not. */
+  #traced(call: Call): Promise<AIMessage> {
+    const { tracer, model } = this.#deps.tracing ?? { tracer: NO_TRACER, model: '' };
+    const attributes = { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': model };
+    return inSpan(tracer, { name: `chat ${model}`, kind: 'client', attributes }, async (span) => {
+      const message = await this.#withRetries(call);
+      tellUsage(span, message.usage_metadata);
+      return message;
+    });
   }
 
   async #withRetries(call: Call): Promise<AIMessage> {
@@ -181,6 +195,14 @@ interface Call {
 interface Progress {
   /** Something of this answer was shown: it can't be asked again. */
   told: boolean;
+}
+
+function tellUsage(span: OpenSpan, usage: UsageMetadata | undefined): void {
+  if (usage === undefined) return;
+  span.set({
+    'gen_ai.usage.input_tokens': usage.input_tokens,
+    'gen_ai.usage.output_tokens': usage.output_tokens,
+  });
 }
 
 function streams(model: BaseChatModel): boolean {

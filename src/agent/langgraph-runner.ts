@@ -1,6 +1,7 @@
 import { Command, isGraphDrained, RunControl } from '@langchain/langgraph';
 import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
 import type { Clock } from '../lib/clock.ts';
+import type { Tracer } from '../lib/tracing.ts';
 import { RunError } from './agent-runner.ts';
 import type {
   AgentRunner,
@@ -46,6 +47,8 @@ export interface RunnerDeps {
   maxRetries: number;
   /** Told of a model call that failed and is made again. */
   retried: (error: unknown) => void;
+  /** Where not given nothing is recorded. */
+  tracer?: Tracer;
 }
 
 /** A step of ours is one model call; LangGraph counts every node. This bound is only the second one. */

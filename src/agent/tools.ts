@@ -6,6 +6,7 @@ import { isGraphBubbleUp } from '@langchain/langgraph';
 import type { createAgent } from 'langchain';
 import { z } from 'zod';
 import type { Json, JsonObject } from '../lib/json.ts';
+import { inSpan, type Tracer } from '../lib/tracing.ts';
 import type { ToolEffects, ToolLedger, ToolResult } from './agent-runner.ts';
 import type { SubAgentDefinition } from './catalog.ts';
 import { errorText, truncateOutput } from './output.ts';
@@ -30,6 +31,7 @@ export interface ToolRun {
   generationId: string;
   ledger: ToolLedger;
   signal: AbortSignal;
+  tracer: Tracer;
   /** Resolves when the run may produce more. */
   flow(): Promise<void>;
   /** Another agent of this run, for a tool that is one. */
@@ -91,8 +93,28 @@ async function attempt({ run, effect }: Execution): Promise<ToolResult> {
   }
 }
 
-/** Ledger, effect, ledger. A read has no effect to account for. */
+/** Name and effects of the call are in its span; what it was given and gave are not. */
 async function execute(execution: Execution): Promise<ToolResult> {
+  const { toolCallId, name, effects } = execution.call;
+  const attributes = {
+    'gen_ai.operation.name': 'execute_tool',
+    'gen_ai.tool.name': name,
+    'gen_ai.tool.call.id': toolCallId,
+    'holdfast.tool.effects': effects,
+  };
+  return inSpan(
+    execution.run.tracer,
+    { name: `execute_tool ${name}`, attributes },
+    async (span) => {
+      const result = await accounted(execution);
+      span.set({ 'holdfast.tool.status': result.status });
+      return result;
+    },
+  );
+}
+
+/** Ledger, effect, ledger. A read has no effect to account for. */
+async function accounted(execution: Execution): Promise<ToolResult> {
   const { call, run } = execution;
   run.signal.throwIfAborted();
   if (call.effects === 'read') return attempt(execution);

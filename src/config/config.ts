@@ -3,6 +3,7 @@ import type { ToolPolicy } from '../hitl/tool-policy.ts';
 import { contradictions } from './contradictions.ts';
 import { readEnv, variables } from './env.ts';
 import type { Env, Fault, RawEnv } from './env.ts';
+import { traceExporter, type TraceExporter } from './tracing.ts';
 
 /** Who may come in. `anyHost`: dev mode also answers to Host names that are not loopback. */
 export type AuthConfig =
@@ -52,6 +53,8 @@ export interface Config {
   /** Null: none are sent. */
   webhooks: { url: string; secret: string } | null;
   demoLedger: string | null;
+  /** Where spans go; `none`: nothing is recorded. */
+  tracing: TraceExporter;
 }
 
 /** Everything that is wrong with the environment, at once. */
@@ -107,7 +110,7 @@ function clusterOf(env: Env): Config['cluster'] {
 
 const HOUR = 3_600_000;
 
-function toConfig(env: Env): Config {
+function toConfig(env: Env, tracing: TraceExporter): Config {
   return {
     server: { port: env.PORT, host: env.HOST, trustProxy: env.TRUST_PROXY },
     profile: env.PROFILE,
@@ -144,6 +147,7 @@ function toConfig(env: Env): Config {
     toolPolicy: env.TOOL_POLICY,
     webhooks: webhooksOf(env),
     demoLedger: env.DEMO_LEDGER,
+    tracing,
   };
 }
 
@@ -158,9 +162,10 @@ function freeze<T extends object>(value: T): Readonly<T> {
 export function loadConfig(raw: RawEnv): Readonly<Config> {
   const { env, faults } = readEnv(raw);
   const unreadable = new Set(faults.map((fault) => fault.name));
-  const all = [...faults, ...contradictions(env, unreadable)];
+  const tracing = traceExporter(raw);
+  const all = [...faults, ...contradictions(env, unreadable), ...tracing.faults];
   if (all.length > 0) throw new ConfigError(all);
-  return freeze(toConfig(env));
+  return freeze(toConfig(env, tracing.exporter));
 }
 
 /** The README's table of variables, in Markdown as prettier writes it. */

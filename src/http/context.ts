@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { Approvals } from '../hitl/approvals.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
+import type { Tracer } from '../lib/tracing.ts';
 import type { ConversationStore } from '../stream/conversation-store.ts';
 import type { Generations } from '../stream/generations.ts';
 import type { AppMetrics } from './metrics.ts';
@@ -19,6 +20,8 @@ export interface AppContext {
   logger: Logger;
   metrics: AppMetrics;
   openStreams: OpenStreams;
+  /** Where not given nothing is recorded. */
+  tracer?: Tracer;
   /** Rejects while a store can't be used. */
   readiness(): Promise<void>;
   /** True from SIGTERM on: no new work. */

@@ -52,6 +52,7 @@ describe('a configuration without anything set', () => {
       approvals: { ttlMs: 86_400_000, warnBeforeMs: 3_600_000 },
       webhooks: null,
       demoLedger: null,
+      tracing: 'none',
     });
   });
 
