@@ -156,18 +156,23 @@ export class GenerationWorker {
   }
 
   async #run(): Promise<Ending> {
-    const { clock } = this.#deps;
-    const pen = await persist(() => this.#takePen(), { clock, signal: this.#stop.signal });
+    const pen = await this.#persist(() => this.#takePen());
     if (!pen || this.#phase !== 'running') return { how: 'left' };
     try {
       const title = this.#deps.titles.begin(this.job);
-      const ending = await this.#follow(pen, await begin(this.job, pen, this.#deps));
+      // Waited for here, else an outage would use up every attempt.
+      const entry = await this.#persist(() => begin(this.job, pen, this.#deps));
+      const ending = await this.#follow(pen, entry);
       if (ending.how === 'completed') await this.#name(pen, title);
       await pen.writer.flush();
       return ending;
     } catch (error) {
       return this.#failure(pen, error);
     }
+  }
+
+  #persist<T>(task: () => Promise<T>): Promise<T> {
+    return persist(task, { clock: this.#deps.clock, signal: this.#stop.signal });
   }
 
   async #failure(pen: Pen, error: unknown): Promise<Ending> {
@@ -205,7 +210,8 @@ export class GenerationWorker {
     const view = await hub.refresh(generationId);
     if (!view || this.#phase !== 'running') return undefined;
     hub.drive(view);
-    this.#pen = { view, writer: new LogWriter({ view, fence }, this.#deps) };
+    const failed = (error: Error): void => this.#stop.abort(error);
+    this.#pen = { view, writer: new LogWriter({ view, fence, failed }, this.#deps) };
     return this.#pen;
   }
 
@@ -218,10 +224,13 @@ export class GenerationWorker {
       spec,
       conversationId,
       entry,
-      history: await this.#history(),
+      history: await this.#persist(() => this.#history()),
       nextPart: view.fold.nextPart,
       policy: createCallPolicy(job, this.#deps.approvalStore),
-      ledger: createRunLedger(this.#deps, job),
+      ledger: createRunLedger(this.#deps, job, {
+        run: this.#stop.signal,
+        process: this.#quit.signal,
+      }),
       signal: this.#stop.signal,
       drain: this.#drain.signal,
     });

@@ -45,6 +45,7 @@ interface Pending {
 export class LogWriter {
   readonly #view: LogView;
   readonly #fence: number;
+  readonly #failed: (error: Error) => void;
   readonly #deps: LogWriterDeps;
   #queue: Pending[] = [];
   #queuedBytes = 0;
@@ -57,7 +58,12 @@ export class LogWriter {
   /** Events that wait for a flush hold back the deltas behind them. */
   #hidden = 0;
 
-  constructor(place: { view: LogView; fence: number }, deps: LogWriterDeps) {
+  /** `failed`: nothing more can be stored; told once, also where nobody waits for a flush. */
+  constructor(
+    place: { view: LogView; fence: number; failed: (error: Error) => void },
+    deps: LogWriterDeps,
+  ) {
+    this.#failed = place.failed;
     this.#view = place.view;
     this.#fence = place.fence;
     this.#head = place.view.head.seq;
@@ -124,6 +130,7 @@ export class LogWriter {
       this.#failure = error instanceof Error ? error : new Error(String(error));
       this.#queue = [];
       this.close();
+      this.#failed(this.#failure);
       throw this.#failure;
     }
     this.#stored(batch);

@@ -85,6 +85,8 @@ export class ScriptedRunner implements AgentRunner {
   readonly runs: ScriptedRun[] = [];
   readonly pruned: string[] = [];
   standing = new Map<string, Standing>();
+  /** Plays each run as it begins; none: the test does. */
+  onRun: ((run: ScriptedRun) => void) | undefined;
 
   async adopt({ generationId }: AttemptRef): Promise<Standing> {
     return this.standing.get(generationId) ?? NOTHING;
@@ -94,6 +96,7 @@ export class ScriptedRunner implements AgentRunner {
     const run = new ScriptedRun(request);
     run.part = request.nextPart;
     this.runs.push(run);
+    this.onRun?.(run);
     return run.play();
   }
 

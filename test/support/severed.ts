@@ -1,5 +1,9 @@
 /** What a port answers at once: there is nothing to wait for. */
-const SYNCHRONOUS = new Set<string | symbol>(['watch', 'publish', 'listen']);
+export const SYNCHRONOUS: ReadonlySet<string | symbol> = new Set<string | symbol>([
+  'watch',
+  'publish',
+  'listen',
+]);
 
 /**
  * A port whose calls can be made to hang, as those of a process that was stopped: what was asked neither happens nor

@@ -26,7 +26,10 @@ async function aWriter() {
   const ticker = new FlushTicker(clock, 100);
   const deps = { transport, hub, clock, ticker, metrics: noMetrics };
   const head = async (): Promise<number> => (await store.info(GENERATION))?.head ?? 0;
-  return { writer: new LogWriter({ view, fence: 1 }, deps), view, store, clock, cut, mend, head };
+  const failures: Error[] = [];
+  const failed = (error: Error): void => void failures.push(error);
+  const writer = new LogWriter({ view, fence: 1, failed }, deps);
+  return { writer, view, store, clock, cut, mend, head, failures };
 }
 
 describe('the pen of a driver', () => {
@@ -89,6 +92,16 @@ describe('the pen of a driver', () => {
     await expect(writer.append(word('a'))).rejects.toBeInstanceOf(FencedError);
     await expect(writer.flush()).rejects.toBeInstanceOf(FencedError);
     expect(await head()).toBe(1);
+  });
+
+  test('tells once that it failed, also where nobody waits for what it stores', async () => {
+    const { writer, store, clock, failures } = await aWriter();
+    await store.fence(GENERATION, 2);
+    void writer.append(word('a'));
+    await clock.advance(100);
+    await writer.flush().catch(() => undefined);
+
+    expect(failures).toEqual([expect.any(FencedError)]);
   });
 
   test('once closed it appends nothing, and what it had is still stored', async () => {
