@@ -109,7 +109,7 @@ export class Core implements AsyncDisposable {
       titles: this.#titles,
       approvals: lifecycle,
       haltDriver: (generationId, fence) => this.#queue.haltBefore(generationId, fence),
-      finished: (job) => stopper.promoteNext(job.conversationId),
+      finished: (job) => stopper.promoteNext(job.conversationId, job.input.responseMessageId),
     });
     this.#finaliser = finaliser;
     const offer = (): void => this.#queue.offer();
@@ -139,7 +139,15 @@ export class Core implements AsyncDisposable {
       capacity: settings.maxConcurrentRuns,
     });
     const { hints } = deps;
-    const stopper = new Stopper({ jobs, finaliser, queue: this.#queue, hints, driver, leaseTtl });
+    const stopper = new Stopper({
+      jobs,
+      finaliser,
+      opening,
+      queue: this.#queue,
+      hints,
+      driver,
+      leaseTtl,
+    });
     const starter = new Starter({
       ...deps,
       opening,

@@ -45,6 +45,8 @@ interface JobBase {
     text: string;
     responseMessageId: string;
     newConversation: boolean;
+    /** No parent was asked for: it follows whatever answer ends before it begins. */
+    follows: boolean;
     temporary: boolean;
   };
   spec: RunSpec;

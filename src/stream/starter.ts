@@ -183,6 +183,7 @@ export class Starter {
         text: request.text,
         responseMessageId: ids.sortable('msg'),
         newConversation: request.conversationId === undefined,
+        follows: request.parentMessageId === undefined,
         temporary: place.temporary,
       },
       spec,

@@ -3,11 +3,13 @@ import type { Hints } from './hints.ts';
 import { carryOut, carryOutOnce, type CommandResult } from './job-command.ts';
 import { isLive, type Job } from './job.ts';
 import type { JobStore } from './job-store.ts';
+import type { Opening } from './opening.ts';
 import type { RunQueue } from './run-queue.ts';
 
 export interface StopperDeps {
   jobs: JobStore;
   finaliser: Finaliser;
+  opening: Pick<Opening, 'save'>;
   queue: Pick<RunQueue, 'worker' | 'halt' | 'offer'>;
   hints: Hints;
   driver: string;
@@ -79,13 +81,18 @@ export class Stopper {
     return ended.toReversed();
   }
 
-  /** Gives a free conversation to the turn that waited longest. */
-  async promoteNext(conversationId: string): Promise<void> {
-    const { jobs, queue } = this.#deps;
+  /** Gives a free conversation to the turn that waited longest. `after`: the answer that just ended. */
+  async promoteNext(conversationId: string, after?: string): Promise<void> {
+    const { jobs, queue, opening } = this.#deps;
     const live = await jobs.liveOf(conversationId);
     const next = live.find((job) => isLive(job) && job.lane === 'waiting');
     if (!next || live.some((job) => job.lane === 'active')) return;
-    await carryOut(jobs, next.generationId, { type: 'promote' });
+    const command = { type: 'promote', ...(after !== undefined && { after }) } as const;
+    const promoted = await carryOut(jobs, next.generationId, command);
+    const parent = promoted.job?.input.parentMessageId;
+    if (promoted.outcome === 'moved' && parent !== next.input.parentMessageId) {
+      await opening.save(promoted.job);
+    }
     queue.offer();
   }
 }

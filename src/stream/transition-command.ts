@@ -22,8 +22,8 @@ export interface Actor {
 }
 
 export type Command =
-  /** T1: a waiting turn gets its conversation. */
-  | { type: 'promote' }
+  /** T1: a waiting turn gets its conversation. `after`: the answer that ended, which it follows. */
+  | { type: 'promote'; after?: string }
   /** T2 */
   | { type: 'claim'; actor: Actor }
   /** T3 */

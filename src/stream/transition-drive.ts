@@ -15,9 +15,11 @@ import {
 
 /** The steps of a driver and of those who take over from it: T1, T2, T3, T6–T10, T12–T14, T16. */
 
-export function promote(job: Job): TransitionResult {
+export function promote(job: Job, { after }: CommandOf<'promote'>): TransitionResult {
   if (job.status !== 'queued' || job.lane !== 'waiting') return refused('wrong_status');
-  return moved({ ...job, lane: 'active' });
+  if (after === undefined || !job.input.follows) return moved({ ...job, lane: 'active' });
+  // Turns that were sent at once, by way of two replicas, may not have seen each other.
+  return moved({ ...job, lane: 'active', input: { ...job.input, parentMessageId: after } });
 }
 
 export function claim(job: Job, { actor }: CommandOf<'claim'>): TransitionResult {

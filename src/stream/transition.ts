@@ -35,7 +35,7 @@ import {
 export function transition(job: Job, command: Command): TransitionResult {
   switch (command.type) {
     case 'promote':
-      return promote(job);
+      return promote(job, command);
     case 'claim':
       return claim(job, command);
     case 'heartbeat':

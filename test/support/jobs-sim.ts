@@ -40,6 +40,7 @@ const base = {
     text: 'hello',
     responseMessageId: 'm2',
     newConversation: true,
+    follows: true,
     temporary: false,
   },
   spec: {

@@ -31,6 +31,7 @@ export function aQueuedJob(overrides: Partial<QueuedJob> = {}): QueuedJob {
       text: 'hello',
       responseMessageId: `reply_${made}`,
       newConversation: true,
+      follows: true,
       temporary: false,
     },
     spec: {
