@@ -1,5 +1,11 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
+interface Trip {
+  marker: Buffer;
+  place: 'before' | 'after';
+  spring(): void;
+}
+
 /** A TCP proxy in front of a store that does to its connections what networks do. */
 export class FaultProxy {
   #target: { host: string; port: number };
@@ -9,6 +15,7 @@ export class FaultProxy {
   #hanging = false;
   #lag = 0;
   #lose: { marker: Buffer; times: number } = { marker: Buffer.alloc(0), times: 0 };
+  #trip: Trip | undefined;
 
   private constructor(target: { host: string; port: number }) {
     this.#target = target;
@@ -65,6 +72,17 @@ export class FaultProxy {
     for (const socket of this.#sockets) socket.pause();
   }
 
+  /**
+   * The next request that holds `marker` takes the server down: before it gets there, or with the answer. Resolves when
+   * that has happened.
+   */
+  downAt(marker: string, place: 'before' | 'after'): Promise<void> {
+    return new Promise((sprung, failed) => {
+      const spring = (): void => void this.down().then(sprung, failed);
+      this.#trip = { marker: Buffer.from(marker), place, spring };
+    });
+  }
+
   /** Where connections lead to from now on; `cut` makes those that there are come back. */
   retarget(target: { host: string; port: number }): void {
     this.#target = target;
@@ -91,7 +109,13 @@ export class FaultProxy {
       socket.on('close', () => this.#sockets.delete(socket));
       if (this.#hanging) socket.pause();
     }
+    let tripped: Trip | undefined;
     client.on('data', (bytes) => {
+      if (this.#trip && bytes.includes(this.#trip.marker)) {
+        tripped = this.#trip;
+        this.#trip = undefined;
+        if (tripped.place === 'before') return tripped.spring();
+      }
       if (this.#lose.times > 0 && bytes.includes(this.#lose.marker)) {
         this.#lose.times -= 1;
         losing = true;
@@ -100,7 +124,8 @@ export class FaultProxy {
     });
     const answers = new LateBytes(client);
     upstream.on('data', (bytes) => {
-      if (losing) client.resetAndDestroy();
+      if (tripped) tripped.spring();
+      else if (losing) client.resetAndDestroy();
       else answers.push(bytes, this.#lag);
     });
     client.on('close', () => {

@@ -22,7 +22,6 @@ export class Witness {
       baseUrl,
       path: turn.streamPath,
       signal,
-      retryOn: [503],
       onFrame: (frame) => this.#frame(frame),
     });
     this.read.catch((error: unknown) => {
