@@ -50,6 +50,7 @@ export interface RedisConnectOptions {
 export class RedisConnection {
   readonly #client: Redis | Cluster;
   readonly #log: Log;
+  #gathering = false;
   #closed = false;
 
   /** Use `connectRedis`. */
@@ -76,6 +77,7 @@ export class RedisConnection {
         reject(unavailable(new Error(`Redis did not answer within ${deadline} ms`)));
       }, deadline);
     });
+    this.#gather();
     try {
       return await Promise.race([work(this.#client), late]);
     } catch (error) {
@@ -85,10 +87,30 @@ export class RedisConnection {
     }
   }
 
+  /**
+   * All commands of one turn of the loop go out in one write: the flush of many logs is one system call here and one
+   * there, and so are the answers.
+   */
+  #gather(): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    const sockets = this.#primaries().map((node) => node.stream);
+    // A node that never connected has none.
+    for (const socket of sockets) socket?.cork();
+    process.nextTick(() => {
+      this.#gathering = false;
+      for (const socket of sockets) socket?.uncork();
+    });
+  }
+
+  #primaries(): Redis[] {
+    return this.#client instanceof Cluster ? this.#client.nodes('master') : [this.#client];
+  }
+
   /** Rejects if the server, or any primary of the cluster, can't be used. */
   async ping(): Promise<void> {
-    await this.run(async (client) => {
-      const nodes = client instanceof Cluster ? client.nodes('master') : [client];
+    await this.run(async () => {
+      const nodes = this.#primaries();
       if (nodes.length === 0) throw unavailable(new Error('no primary is known'));
       await Promise.all(nodes.map((node) => node.ping()));
     });
@@ -100,7 +122,7 @@ export class RedisConnection {
    */
   subscriber(): Redis | undefined {
     if (this.#closed) return undefined;
-    const nodes = this.#client instanceof Cluster ? this.#client.nodes('master') : [this.#client];
+    const nodes = this.#primaries();
     const node = nodes[Math.floor(Math.random() * nodes.length)];
     return node?.duplicate({
       retryStrategy: null,

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, Socket } from 'node:net';
 import { isUnavailable } from '../../../src/errors.ts';
 import { parseRedisUrl } from '../../../src/store/redis/address.ts';
 import {
@@ -176,6 +176,17 @@ describeRedis('connection', () => {
     const [seconds] = await server.admin.time();
 
     expect(Math.abs((await redisTime(redis)()) - Number(seconds) * 1_000)).toBeLessThan(2_000);
+  });
+
+  test('what is sent within one turn of the loop is one write', async () => {
+    const writes = jest.spyOn(Socket.prototype, '_write');
+    const joined = jest.spyOn(Socket.prototype, '_writev');
+
+    await Promise.all(Array.from({ length: 20 }, () => redis.run((client) => client.time())));
+
+    expect([writes.mock.calls.length, joined.mock.calls.length]).toEqual([0, 1]);
+    writes.mockRestore();
+    joined.mockRestore();
   });
 
   test('a script that was flushed is sent again, by whoever comes first', async () => {
