@@ -9,9 +9,11 @@ import { OpenStreams } from './http/open-streams.ts';
 import { systemClock, type Clock } from './lib/clock.ts';
 import { createIds, type Ids } from './lib/ids.ts';
 import { Releasers } from './lib/releasers.ts';
+import { clockOutside, traced } from './lib/tracing.ts';
 import { createLoggers, type Loggers } from './logger.ts';
 import { openStores } from './stores.ts';
 import { Core, type CoreSettings } from './stream/core.ts';
+import { openTracing } from './tracing/open-tracing.ts';
 
 /** The composition root: with stores.ts the only place that chooses implementations. */
 
@@ -36,14 +38,28 @@ export interface Context extends AsyncDisposable {
 
 /** Everything that the process consists of. Rejects with a sentence for the operator where it can't be had. */
 export async function createContext(config: Config, over: Overrides = {}): Promise<Context> {
-  const clock = over.clock ?? systemClock;
-  const ids = over.ids ?? createIds(() => clock.now());
   const { logLevel: level, replicaId } = config;
   const loggers = over.loggers ?? createLoggers({ level, replicaId });
   const metrics = createMetrics({ ofProcess: true });
   const releasers = new Releasers();
   try {
-    const stores = await openStores(config, { clock, log: loggers.app, releasers });
+    const tracing = await openTracing({
+      exporter: config.tracing,
+      replicaId,
+      log: loggers.app,
+    });
+    releasers.add(() => tracing[Symbol.asyncDispose]());
+    const { tracer } = tracing;
+    const clock = clockOutside(over.clock ?? systemClock, tracer);
+    const ids = over.ids ?? createIds(() => clock.now());
+    const opened = await openStores(config, { clock, log: loggers.app, releasers });
+    const stores = {
+      ...opened,
+      jobs: traced(opened.jobs, tracer, 'jobs'),
+      transport: traced(opened.transport, tracer, 'log'),
+      conversations: traced(opened.conversations, tracer, 'conversations'),
+      approvals: traced(opened.approvals, tracer, 'approvals'),
+    };
     const { model, providers, demoLedger } = config;
     const engine = await createEngine({
       clock,
@@ -54,6 +70,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       demoLedger,
       policy: config.toolPolicy,
       log: loggers.agent,
+      tracer,
     });
     const webhooks = webhooksOf(config, {
       outbox: stores.outbox,
@@ -73,7 +90,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       outboxChanged: () => webhooks?.poke(),
       metrics: metrics.stream,
       log: loggers.manager,
-      schedule: (task) => void setImmediate(task),
+      schedule: (task) => void setImmediate(() => tracer.outside(task)),
       settings: settingsOf(config),
     });
     releasers.add(() => core[Symbol.asyncDispose]());
@@ -93,6 +110,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       logger: loggers.http,
       metrics,
       openStreams,
+      tracer,
       readiness: async () => {
         await Promise.all([
           stores.jobs.ping(),

@@ -1,5 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { outcomeSchema, resetReasonSchema } from '../stream/events.ts';
 import type { StreamMetrics } from '../stream/metrics.ts';
+import { ACTION_OUTCOMES } from '../stream/pending-action.ts';
 
 export interface HttpObservation {
   method: string;
@@ -41,6 +43,11 @@ function streamMetrics(registry: Registry): StreamMetrics {
   const resolved = counter('actions_resolved_total', 'Pending actions by outcome.', ['outcome']);
   const append = histogram('append_seconds', 'Time of one durable append.', LATENCIES);
   const events = counter('events_appended_total', 'Events made durable.');
+
+  // A series that only begins with its first event hides that event from `increase()`.
+  for (const outcome of outcomeSchema.options) finished.inc({ outcome }, 0);
+  for (const reason of resetReasonSchema.options) resets.inc({ reason }, 0);
+  for (const outcome of ACTION_OUTCOMES) resolved.inc({ outcome }, 0);
 
   return {
     generationStarted: () => started.inc(),

@@ -180,10 +180,18 @@ describe('streams over HTTP', () => {
       expect(await codeOf(fetch(`${app.url}/api/chat/stream/gen_other`))).toBe('404 NOT_FOUND');
     });
 
-    test('503 when the heart can not answer', async () => {
+    test('no 503, which would end an EventSource for good, when a store can not be reached', async () => {
       app.generations.refuse(new AppError('UNAVAILABLE', 'No.'));
 
-      expect(await codeOf(fetch(url))).toBe('503 UNAVAILABLE');
+      const answer = await fetch(url);
+      const cut = answer.text();
+      cut.catch(() => undefined);
+
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('content-type')).toMatch('text/event-stream');
+      await app.clock.advance(1_000);
+      await expect(cut).rejects.toThrow();
+      expect(app.openStreams.total).toBe(0);
     });
 
     test('429 past the streams of a user, and a place is free again when one ends', async () => {
