@@ -114,5 +114,5 @@ describe('pauses that expire together', () => {
     expect(await ended()).toHaveLength(waiting.length);
     expect(new Set(terminals)).toEqual(new Set([1]));
     expect(world.stores.clock.now()).toBe(EPOCH);
-  });
+  }, 60_000);
 });

@@ -4,6 +4,7 @@ import type { Job } from '../../../src/stream/job.ts';
 import { unavailable } from '../../../src/errors.ts';
 import { settle } from '../../support/fake-clock.ts';
 import { ALICE, aRequest, type Heart, type Stores } from '../../support/heart.ts';
+import { AS_ALICE, approveAll } from '../../support/paused.ts';
 import { OutageWorld } from '../../support/outage-world.ts';
 
 /** Writes of the record that get through, or not, and whose answers are lost. */
@@ -70,6 +71,7 @@ const HOW = [
   { times: 9, through: true, what: 'the answers of nine' },
   { times: 2, through: false, what: 'two' },
 ];
+const once = { times: 1, through: true };
 const CASES = LOSSES.flatMap((loss) => HOW.map((how) => ({ ...how, loss, name: loss.name })));
 
 async function until(heart: Heart, generationId: string, status: Job['status']): Promise<void> {
@@ -117,5 +119,39 @@ describe('a turn with one pause is whole, said once and done once', () => {
     expect(world.executed).toEqual(['c1', 'c2']);
     expect(job).toMatchObject({ outcome: 'completed', revision: 1 });
     expect(job.ledger.map(({ starts }) => starts)).toEqual([1, 1]);
+  });
+});
+
+describe('a person whose command got through is told so, though the answer of its write was lost', () => {
+  test('stop', async () => {
+    const lost = losing(
+      world.stores.jobs,
+      { name: 'abort', when: became('running', 'finalizing') },
+      once,
+    );
+    const heart = world.heart('a', {}, { jobs: lost });
+    const { generationId } = await heart.start();
+
+    expect(await heart.api.abort(ALICE, { generationId })).toEqual({
+      generationId,
+      status: 'aborted',
+      alreadyFinished: false,
+    });
+  });
+
+  test('decision', async () => {
+    const lost = losing(
+      world.stores.jobs,
+      { name: 'decide', when: became('paused', 'queued') },
+      once,
+    );
+    const heart = world.act(world.heart('a', {}, { jobs: lost }));
+    const { generationId } = await heart.start();
+    await world.pass(500);
+    const { actionId } = await world.action(generationId);
+
+    const resumed = heart.api.resume(AS_ALICE, approveAll(generationId, actionId));
+
+    expect(await resumed).toMatchObject({ status: 'resuming', repeated: false });
   });
 });

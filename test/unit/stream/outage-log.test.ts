@@ -108,6 +108,28 @@ describe('while the log is out of reach', () => {
   });
 });
 
+test('a pause is not told where its log lost entries, under their fence; but it is told', async () => {
+  world.act(a);
+  world.ports.approvals.fail();
+  const { generationId } = await a.start();
+  await world.pass(500);
+  const { actionId } = await world.action(generationId);
+  const before = await world.stores.transport.info(generationId);
+  await loseTail(world.stores.transport, generationId, (before?.head ?? 0) - 1);
+  world.mend();
+  await world.pass(2_000);
+  const client = world.client(b, generationId);
+  await world.pass(500);
+
+  const range = { after: (before?.head ?? 0) - 1, limit: 9, maxBytes: 1e6 };
+  const kept = await world.stores.transport.read(generationId, range);
+  expect(kept?.events.map(({ fence, type }) => [fence, type])).toEqual([
+    [2, 'segment'],
+    [2, 'pending_action'],
+  ]);
+  expect(client.frames.at(-1)?.data).toMatchObject({ action: { actionId } });
+});
+
 describe.each([
   ['all of it', () => 0],
   ['all but what was created', () => 1],
@@ -194,12 +216,17 @@ describe.each([
     world.ports.transport.fail({ methods: ['fence'] });
     a.runner.last.end();
     await world.pass(250);
+    const cursor = client.frames.at(-1)?.id;
     await lose(generationId);
     const left = await world.stores.transport.info(generationId);
     world.mend();
     await world.pass(2_000);
 
     const saved = await world.stores.conversations.lastMessage(conversationId);
+    // Who was away has seen what was lost, and nothing that came in its place.
+    const back = await b.read(generationId, { cursor });
+    expect(back.types[0]).toBe('reset');
+    expect(back.types.at(-1)).toBe('done');
     expect(left?.closed ?? false).toBe(false);
     expect(client.ended).toBe(true);
     expect(client.content).toMatchObject([{ text: '12' }]);
