@@ -190,7 +190,7 @@ describe('streams over HTTP', () => {
       expect(answer.status).toBe(200);
       expect(answer.headers.get('content-type')).toMatch('text/event-stream');
       await app.clock.advance(1_000);
-      await expect(cut).rejects.toThrow();
+      await expect(cut).rejects.toThrow('terminated');
       expect(app.openStreams.total).toBe(0);
     });
 
