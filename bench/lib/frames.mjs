@@ -1,7 +1,9 @@
+import { word } from './clock.mjs';
+
 /** Events as the peers send them: as many bytes each as the product's own, so that only the way they take differs. */
 
-export function delta(seq) {
-  return { seq, at: new Date().toISOString(), part: 0, text: `word${seq} ` };
+export function delta(seq, stamped = false) {
+  return { seq, at: new Date().toISOString(), part: 0, text: word(seq, stamped) };
 }
 
 export function doneEvent(seq) {

@@ -1,11 +1,16 @@
 import { connect } from 'node:net';
+import { micros } from './clock.mjs';
 
 /**
  * The readers, in a process of their own so that their CPU is not the server's. Raw sockets; every frame's `seq` is
- * looked at: a gap (other than in the coalesced beginning of a replay) or a repeat is counted and fails the run.
+ * looked at: a gap (other than in the coalesced beginning of a replay) or a repeat is counted and fails the run. With
+ * `stamped`, the age of each token is noted as it arrives; with `until`, a reader is done at that event.
  */
 let connections = [];
 let pending = 0;
+/** Ages of tokens, in microseconds, and the bytes of the events that carried them. */
+let ages = [];
+let payload = 0;
 
 class Reader {
   #socket;
@@ -18,8 +23,11 @@ class Reader {
   faults = 0;
   bytes = 0;
 
-  constructor({ port, path, headers = {}, after = 0, coalesced = false }, started) {
+  constructor(place, started) {
+    const { port, path, headers = {}, after = 0, coalesced = false, stamped, until } = place;
     this.#last = after;
+    this.stamped = stamped;
+    this.until = until;
     this.coalesced = coalesced;
     this.started = performance.now();
     this.onOpen = started;
@@ -59,14 +67,26 @@ class Reader {
     if (key < 0 || key > end) return;
     const seq = Number.parseInt(text.slice(key + 6, key + 16), 10);
     const type = text.slice(text.indexOf('event:', from) + 6, key).trimStart();
+    this.firstId ??= /id: ?(\S+)/.exec(text.slice(from, end))?.[1];
     if (seq !== this.#last + 1 && !(this.coalesced && seq > this.#last)) this.faults += 1;
     this.events += seq - this.#last;
     this.#last = seq;
-    if (this.firstDelta === 0 && type.startsWith('text_delta')) this.firstDelta = performance.now();
-    if (!type.startsWith('done')) return;
+    if (type.startsWith('text_delta')) this.#token(text, from, end);
+    if (!type.startsWith('done') && !(seq >= this.until)) return;
     this.doneAt = performance.now();
     this.#socket.end();
     this.#finish();
+  }
+
+  #token(text, from, end) {
+    if (this.firstDelta === 0) this.firstDelta = performance.now();
+    if (!this.stamped) return;
+    const now = micros();
+    payload += end - text.indexOf('data:', from) - 6;
+    // An engine that is behind gives several tokens as one event.
+    for (let at = text.indexOf('@', from); at > 0 && at < end; at = text.indexOf('@', at + 1)) {
+      ages.push(now - Number.parseInt(text.slice(at + 1, at + 18), 10));
+    }
   }
 
   #finish() {
@@ -95,6 +115,14 @@ async function timeToFirst({ port, post, body, path }) {
   return reader.firstDelta - before;
 }
 
+function quantiles() {
+  if (ages.length === 0) return {};
+  const sorted = Float64Array.from(ages).toSorted();
+  const at = (share) =>
+    sorted[Math.min(Math.floor(share * sorted.length), sorted.length - 1)] / 1e3;
+  return { tokens: ages.length, payload, p50Ms: at(0.5), p99Ms: at(0.99) };
+}
+
 function report() {
   const took = connections.map(({ doneAt, started }) => doneAt - started);
   process.send({
@@ -103,6 +131,8 @@ function report() {
     bytes: connections.reduce((sum, { bytes }) => sum + bytes, 0),
     faults: connections.reduce((sum, { faults }) => sum + faults, 0),
     tookMs: Math.max(...took),
+    ...quantiles(),
+    firstId: connections[0].firstId,
   });
 }
 
@@ -111,7 +141,13 @@ process.on('message', ({ cmd, readers, turn }) => {
     for (const reader of connections) reader.close();
     connections = [];
     pending = 0;
+    ages = [];
+    payload = 0;
     process.send({ ev: 'closed' });
+    return;
+  }
+  if (cmd === 'count') {
+    process.send({ ev: 'count', tokens: ages.length });
     return;
   }
   if (cmd === 'first') {

@@ -3,9 +3,10 @@ import { Pace } from './pace.mjs';
 
 /**
  * What the peers have in common: streams by name, driven over IPC. A peer says how a reader is added to a stream, how
- * an event goes to the readers, and how a stream ends; `replay` sends what was there to a new one.
+ * an event goes to the readers, and how a stream ends; `prepare` does what must be done before a reader comes. With `open`
+ * an order leaves its stream unfinished.
  */
-export function runPeer({ listen, createStream }) {
+export function runPeer({ listen, createStream, prepare = async () => {} }) {
   const streams = new Map();
   const pace = new Pace();
   const stream = (name) => {
@@ -14,13 +15,13 @@ export function runPeer({ listen, createStream }) {
     return known;
   };
 
-  const emit = ({ name, events, intervalMs }) => {
+  const emit = ({ name, events, intervalMs, stamped, open = false }) => {
     const target = stream(name);
     let seq = 0;
     const next = () => {
       seq += 1;
-      if (seq <= events) target.send('text_delta', delta(seq));
-      else target.end('done', doneEvent(seq));
+      if (seq <= events) target.send('text_delta', delta(seq, stamped));
+      else if (!open) target.end('done', doneEvent(seq));
       return seq <= events;
     };
     if (intervalMs > 0) pace.add(intervalMs, next);
@@ -28,6 +29,10 @@ export function runPeer({ listen, createStream }) {
   };
 
   process.on('message', (message) => {
+    if (message.cmd === 'prepare') {
+      const ready = message.names.map((name) => prepare(stream(name)));
+      void Promise.all(ready).then(() => process.send({ ev: 'prepared' }));
+    }
     if (message.cmd === 'emit') for (const each of message.streams) emit(each);
     if (message.cmd === 'gc') {
       globalThis.gc();

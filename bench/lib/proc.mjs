@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** CPU seconds that all threads of a process have had so far (Linux). */
 export function cpuSeconds(pid) {
@@ -14,6 +14,27 @@ export function cpuSeconds(pid) {
 
 export function rssBytes(pid) {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
+}
+
+/** The process of this machine that listens on a port; undefined: it is on another machine, or not ours to see. */
+export function listener(port) {
+  const wanted = port.toString(16).toUpperCase().padStart(4, '0');
+  const inode = ['/proc/net/tcp', '/proc/net/tcp6']
+    .flatMap((file) => readFileSync(file, 'utf8').split('\n'))
+    .map((line) => line.trim().split(/\s+/))
+    .find(([, local, , state]) => state === '0A' && local.endsWith(`:${wanted}`))?.[9];
+  return inode && readdirSync('/proc').find((pid) => /^\d+$/.test(pid) && holds(pid, inode));
+}
+
+function holds(pid, inode) {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`;
+    });
+  } catch {
+    // It is gone, or another user's.
+    return false;
+  }
 }
 
 /** A child that talks over IPC: `ask` sends a command and waits for the event that answers it. */

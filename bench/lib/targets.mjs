@@ -27,25 +27,23 @@ class Target {
   }
 }
 
-class Peer extends Target {
+export class Peer extends Target {
   keepsLog = false;
 
-  static async start(name) {
-    const child = new Child(here(`../servers/${name}.mjs`));
+  static async start(name, env = {}) {
+    const child = new Child(here(`../servers/${name}.mjs`), { env });
     const { port } = await child.next('ready');
     return new Peer(child, port);
   }
 
   /** Makes streams that wait; `emit` lets them flow. */
   async open(names) {
+    await this.child.ask({ cmd: 'prepare', names }, 'prepared');
     return names.map((name) => ({ name, path: `/${name}` }));
   }
 
-  async emit(streams, { events, intervalMs }) {
-    this.child.send({
-      cmd: 'emit',
-      streams: streams.map(({ name }) => ({ name, events, intervalMs })),
-    });
+  async emit(streams, how) {
+    this.child.send({ cmd: 'emit', streams: streams.map(({ name }) => ({ name, ...how })) });
   }
 
   turn(name) {
@@ -54,10 +52,10 @@ class Peer extends Target {
 }
 
 /** The whole product. `runner`: a scripted runner in the place of the engine, so that the way of an event is compared. */
-class Product extends Target {
+export class Product extends Target {
   keepsLog = true;
 
-  static async start({ script, profile }) {
+  static async start({ script, profile, more = {} }) {
     const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
     const env = {
       PORT: String(await freePort()),
@@ -67,6 +65,7 @@ class Product extends Target {
       MAX_CONCURRENT_RUNS: '10000',
       MAX_GENERATIONS_PER_USER: '10000',
       MAX_STREAMS_PER_USER: '10000',
+      ...more,
     };
     const child = new Child(here(script), { env });
     const product = new this(child, Number(env.PORT));
@@ -114,16 +113,13 @@ class Product extends Target {
   }
 }
 
-class ScriptedProduct extends Product {
+export class ScriptedProduct extends Product {
   async open(names) {
     return Promise.all(names.map(async (name) => ({ name, path: await this.post(name) })));
   }
 
-  async emit(streams, { events, intervalMs }) {
-    this.child.send({
-      cmd: 'emit',
-      streams: streams.map(({ name }) => ({ name, events, intervalMs })),
-    });
+  async emit(streams, how) {
+    this.child.send({ cmd: 'emit', streams: streams.map(({ name }) => ({ name, ...how })) });
   }
 
   turn() {
@@ -153,7 +149,7 @@ class EngineProduct extends Product {
   async gc() {}
 }
 
-function freePort() {
+export function freePort() {
   return new Promise((resolve) => {
     const probe = createServer().listen(0, '127.0.0.1', () => {
       const { port } = probe.address();

@@ -1,3 +1,4 @@
+import { word } from '../lib/clock.mjs';
 import { Pace } from '../lib/pace.mjs';
 import { loadConfig } from '../../dist/config/config.js';
 import { createContext } from '../../dist/context.js';
@@ -32,32 +33,32 @@ process.on('message', ({ cmd, streams }) => {
 });
 process.on('disconnect', () => process.exit());
 
-const delta = (n) => ({
-  type: 'event',
-  body: { type: 'text_delta', part: 0, text: `word${n} ` },
-});
+const delta = (text) => ({ type: 'event', body: { type: 'text_delta', part: 0, text } });
+
+/** An event that is durable before the next one: `custom` is the smallest. */
+const single = (n) => ({ type: 'event', body: { type: 'custom', data: n } });
 
 /** As fast as it goes, with a turn of the loop now and then as between two reads of a network. */
-async function* flatOut(events) {
+async function* flatOut({ events, singly }) {
   for (let n = 1; n <= events; n += 1) {
     if (n % 32 === 0) await new Promise((resolve) => setImmediate(resolve));
-    yield delta(n);
+    yield singly ? single(n) : delta(word(n));
   }
 }
 
 /** Words that are due, and who waits for the next one. */
 class Due {
-  #due = 0;
+  #words = [];
   #wake;
 
-  add() {
-    this.#due += 1;
+  add(word) {
+    this.#words.push(word);
     this.#wake?.();
-    return this.#due;
   }
 
-  async reached(n) {
-    while (this.#due < n) await new Promise((resolve) => this.#wait(resolve));
+  async next() {
+    while (this.#words.length === 0) await new Promise((resolve) => this.#wait(resolve));
+    return this.#words.shift();
   }
 
   #wait(resolve) {
@@ -65,20 +66,24 @@ class Due {
   }
 }
 
-async function* paced({ events, intervalMs }) {
+async function* paced({ events, intervalMs, stamped }) {
   const due = new Due();
-  pace.add(intervalMs, () => due.add() < events);
-  for (let n = 1; n <= events; n += 1) {
-    await due.reached(n);
-    yield delta(n);
-  }
+  let made = 0;
+  pace.add(intervalMs, () => {
+    made += 1;
+    due.add(word(made, stamped));
+    return made < events;
+  });
+  for (let n = 1; n <= events; n += 1) yield delta(await due.next());
 }
 
 const runner = {
   adopt: async () => ({ resumable: false, calls: [], results: [] }),
   async *run({ history }) {
     const how = await order(history.at(-1).content[0].text);
-    yield* how.intervalMs > 0 ? paced(how) : flatOut(how.events);
+    yield* how.intervalMs > 0 ? paced(how) : flatOut(how);
+    // Unfinished until its process ends.
+    if (how.open) await new Promise(() => {});
   },
   prune: async () => {},
 };
