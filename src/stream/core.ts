@@ -224,8 +224,10 @@ export class Core implements AsyncDisposable {
     this.beginDrain();
     this.#ear[Symbol.dispose]();
     await this.#supervisor[Symbol.asyncDispose]();
+    // From now on it tries once: the workers that the queue waits for may be waiting for it.
+    const finaliser = this.#finaliser[Symbol.asyncDispose]();
     await this.#queue[Symbol.asyncDispose]();
-    await this.#finaliser[Symbol.asyncDispose]();
+    await finaliser;
     await this.#titles[Symbol.asyncDispose]();
     this.#ticker[Symbol.dispose]();
     await this.#hub[Symbol.asyncDispose]();

@@ -124,7 +124,11 @@ export class GenerationWorker {
     this.#quit.abort();
     if (this.#phase !== 'running') return;
     await this.halt();
-    await this.#ending.handOver();
+    const { generationId, fence } = this.job;
+    await this.#ending.handOver().catch((err: unknown) => {
+      // Its lease runs out instead.
+      this.#deps.log.error({ err, generationId, fence }, 'driver could not hand over');
+    });
   }
 
   async #drive(): Promise<void> {

@@ -97,3 +97,58 @@ describe('a turn with one pause', () => {
     },
   );
 });
+
+describe('a process that ends while every store is out of reach', () => {
+  test('lets go while it finalises, and another one completes it', async () => {
+    world.hold('end');
+    const { generationId } = await a.api.start(ALICE, request);
+    await world.pass(500);
+    const { actionId } = await world.action(generationId);
+    await world.approve(a, generationId, actionId);
+    world.fail(['conversations']);
+    world.release();
+    await world.pass(500);
+    const { status } = await world.job(generationId);
+    let over = false;
+    const disposing = a.core[Symbol.asyncDispose]().then(() => (over = true));
+    for (let waited = 0; waited < 5_000 && !over; waited += 250) await world.pass(250);
+
+    expect(status).toBe('finalizing');
+    expect(over).toBe(true);
+    await disposing;
+    world.mend();
+    b.core.start();
+    await until(async () => (await world.job(generationId)).status === 'finished');
+  });
+
+  test.each(['while it runs', 'while it pauses', 'while it ends'])(
+    'lets go %s, and another one goes on from what is durable',
+    async (when) => {
+      if (when !== 'while it ends') world.hold('pause');
+      const { generationId } = await a.api.start(ALICE, request);
+      await world.pass(500);
+      if (when === 'while it ends') {
+        world.hold('end');
+        const { actionId } = await world.action(generationId);
+        await world.approve(a, generationId, actionId);
+        await world.pass(500);
+      }
+      world.fail(['transport', 'jobs', 'conversations', 'approvals', 'outbox']);
+      if (when !== 'while it runs') world.release();
+      await world.pass(500);
+      let over = false;
+      const disposing = a.core[Symbol.asyncDispose]().then(() => (over = true));
+      for (let waited = 0; waited < 5_000 && !over; waited += 250) await world.pass(250);
+
+      expect(over).toBe(true);
+      await disposing;
+      world.mend();
+      world.release();
+      b.core.start();
+      await until(async () =>
+        ['paused', 'finished'].includes((await world.job(generationId)).status),
+      );
+      expect((await world.job(generationId)).attempts).toBeLessThanOrEqual(1);
+    },
+  );
+});
