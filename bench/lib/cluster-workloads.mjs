@@ -7,8 +7,8 @@ import { median } from './workloads.mjs';
 
 const names = (prefix, count) => Array.from({ length: count }, (_, i) => `${prefix}-${i}`);
 
-/** Generations renew their leases that often (a third of LEASE_TTL): a window has each of them once. */
-const HEARTBEAT_MS = 20_000 / 3;
+/** Generations renew their leases that often (a quarter of LEASE_TTL): a window has each of them once. */
+const HEARTBEAT_MS = 5_000;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -160,7 +160,7 @@ function spent(before, after, events) {
 export const WARM_UP = 'warm-up';
 
 export const scales = {
-  full: { events: 400, fanOut: 300, single: 300, flat: 3_000, churn: 500, joined: 4 },
+  full: { events: 350, fanOut: 350, single: 300, flat: 3_000, churn: 500, joined: 4 },
   small: { events: 100, fanOut: 50, single: 50, flat: 500, churn: 150, joined: 1 },
 };
 
