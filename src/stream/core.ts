@@ -14,6 +14,7 @@ import { GenerationJobManager } from './generation-job-manager.ts';
 import type { Generations } from './generations.ts';
 import type { Hints } from './hints.ts';
 import type { JobStore } from './job-store.ts';
+import { LastAnswer } from './last-answer.ts';
 import { LogHub } from './log-hub.ts';
 import { LogRepair } from './log-repair.ts';
 import { Look } from './look.ts';
@@ -152,6 +153,7 @@ export class Core implements AsyncDisposable {
       ...deps,
       opening,
       stopper,
+      lastAnswer: new LastAnswer({ ...deps, finaliser, driver, leaseTtl }),
       queue: this.#queue,
       maxPerOwner: settings.maxPerOwner,
     });

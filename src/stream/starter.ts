@@ -10,6 +10,7 @@ import type { EventTransport } from './event-transport.ts';
 import type { Started, StartRequest } from './generations.ts';
 import type { Job, Owner, QueuedJob } from './job.ts';
 import type { JobStore } from './job-store.ts';
+import type { LastAnswer } from './last-answer.ts';
 import { appendAt } from './log-append.ts';
 import type { StreamMetrics } from './metrics.ts';
 import type { Opening } from './opening.ts';
@@ -25,6 +26,7 @@ export interface StarterDeps {
   opening: Opening;
   queue: RunQueue;
   stopper: Stopper;
+  lastAnswer: Pick<LastAnswer, 'letGo'>;
   clock: Clock;
   ids: Ids;
   metrics: StreamMetrics;
@@ -67,10 +69,13 @@ export class Starter {
   }
 
   async #place(turn: Turn): Promise<Started> {
-    const { jobs, maxPerOwner } = this.#deps;
+    const { jobs, lastAnswer, maxPerOwner } = this.#deps;
     const { request } = turn;
     const job = await this.#job(turn);
     let inserted = await jobs.insert(job, { maxPerOwner });
+    if (inserted.outcome === 'busy' && (await lastAnswer.letGo(inserted.job))) {
+      inserted = await jobs.insert(job, { maxPerOwner });
+    }
     if (inserted.outcome === 'busy') {
       if (request.onBusy === 'reject') throw busy(inserted.job);
       inserted = await jobs.insert({ ...job, lane: 'waiting' }, { maxPerOwner });
