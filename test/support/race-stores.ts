@@ -20,7 +20,12 @@ export async function dawdle(random: Random, most: number): Promise<void> {
 
 /** Counts calls under way, so that a test knows when all has come to rest. */
 export class Gauge {
+  readonly #turn: () => Promise<void>;
   #under = 0;
+
+  constructor(turn: () => Promise<void> = turnOfLoop) {
+    this.#turn = turn;
+  }
 
   async count<T>(call: () => Promise<T>): Promise<T> {
     this.#under += 1;
@@ -37,7 +42,7 @@ export class Gauge {
     for (let turn = 0; calm < QUIET_TURNS; turn += 1) {
       if (turn > PATIENCE_TURNS) throw new Error('it never comes to rest');
       calm = this.#under === 0 ? calm + 1 : 0;
-      await turnOfLoop();
+      await this.#turn();
     }
   }
 }

@@ -15,11 +15,16 @@ interface Place {
   action: PendingAction;
 }
 
+function inMemory(): { stores: Stores; turn: () => Promise<void> } {
+  return { stores: memoryStores(), turn: turnOfLoop };
+}
+
 /** Two replicas on one set of stores, a generation that waits in one of them, and agents that play by themselves. */
 export class RaceWorld {
   readonly random: Random;
-  readonly gauge = new Gauge();
-  readonly stores: Stores = memoryStores();
+  readonly gauge: Gauge;
+  readonly stores: Stores;
+  readonly #turn: () => Promise<void>;
   readonly hearts: readonly [Heart, Heart];
   /** Each real execution of a call. */
   readonly effects: { generationId: string; toolCallId: string }[] = [];
@@ -27,8 +32,12 @@ export class RaceWorld {
   #over = false;
   readonly #pump: Promise<void>;
 
-  constructor(seed: number) {
+  /** `turn`: waits a moment, in which stores that are asked over a network may answer. */
+  constructor(seed: number, at: { stores: Stores; turn: () => Promise<void> } = inMemory()) {
     this.random = seeded(seed);
+    this.stores = at.stores;
+    this.#turn = at.turn;
+    this.gauge = new Gauge(at.turn);
     const heart = (driver: string): Heart =>
       new Heart(
         this.stores,
@@ -60,7 +69,7 @@ export class RaceWorld {
         return { ...started, action: job.action };
       }
       if (job.status === 'finished') throw new Error(`never paused: ${JSON.stringify(job.error)}`);
-      await turnOfLoop();
+      await this.#turn();
     }
   }
 
@@ -116,7 +125,7 @@ export class RaceWorld {
         this.#played.add(run);
         void this.gauge.count(() => this.#play(run).catch(() => run.end()));
       }
-      await turnOfLoop();
+      await this.#turn();
     }
   }
 
