@@ -1,5 +1,5 @@
 import { request as httpRequest } from 'node:http';
-import { isShape, object, type Shape, text } from './shape.ts';
+import { isShape, list, object, type Shape, text } from './shape.ts';
 
 export interface ApiRequest {
   path: string;
@@ -88,6 +88,11 @@ export async function getJson(baseUrl: string, path: string): Promise<Shape> {
   const answer = await request(baseUrl, { path });
   if (answer.status !== 200) throw new Error(`GET ${path}: ${answer.status} ${answer.text}`);
   return object(answer.json);
+}
+
+/** Live generations. A record is closed a moment after its terminal event. */
+export async function activeOf(baseUrl: string): Promise<unknown[]> {
+  return list((await getJson(baseUrl, '/api/chat/active'))['generations'], 'generations');
 }
 
 export async function activeGenerations(baseUrl: string): Promise<unknown> {

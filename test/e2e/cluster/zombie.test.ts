@@ -4,7 +4,7 @@ import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { getJson, startTurn, type Turn } from '../../support/api.ts';
 import { type Cluster, describeCluster } from '../../support/cluster.ts';
-import { gaugeOf } from '../../support/gauge.ts';
+import { drivenBy, startDrivenAt } from '../../support/driven-at.ts';
 import { ledgerLines, resume } from '../../support/race-client.ts';
 import { Records } from '../../support/records.ts';
 import type { ServerProcess } from '../../support/server-process.ts';
@@ -94,7 +94,7 @@ describeCluster('a driver that was stopped past its lease', (clusters) => {
     process.kill(zombie.pid, 'SIGCONT');
     await eventually(
       'the zombie drives nothing',
-      async () => (await gaugeOf(zombie.baseUrl, 'holdfast_generations_in_flight')) === 0,
+      async () => (await drivenBy(zombie)) === 0,
       PATIENCE_MS,
     );
     const turn = await startTurn(zombie.baseUrl, { text: 'say 2 0 awake' });
@@ -121,7 +121,7 @@ describeCluster('a driver that was stopped past its lease', (clusters) => {
   }
 
   test('between tokens: it adds no word, and its readers end with the truth', async () => {
-    const turn = await startTurn(zombie.baseUrl, { text: 'say 150 20 z' });
+    const turn = await startDrivenAt(zombie, { other: heir, text: 'say 150 20 z' });
     const watched = watch(turn);
     await watched.there.sees('a word', ({ seq }) => seq > 30);
 
@@ -135,7 +135,7 @@ describeCluster('a driver that was stopped past its lease', (clusters) => {
   }, 120_000);
 
   test('in a tool: its result comes too late', async () => {
-    const turn = await startTurn(zombie.baseUrl, { text: 'slow 1' });
+    const turn = await startDrivenAt(zombie, { other: heir, text: 'slow 1' });
     const watched = watch(turn);
     const mine = (): number => ledgerLines(join(zombie.dataDir, 'ledger.jsonl')).length;
     const before = mine();
@@ -290,7 +290,7 @@ describeCluster('a driver that was stopped in an unsafe tool', (clusters) => {
     const effect = await gate.effect();
     await eventually(
       'the zombie drives nothing',
-      async () => (await gaugeOf(zombie.baseUrl, 'holdfast_generations_in_flight')) === 0,
+      async () => (await drivenBy(zombie)) === 0,
       PATIENCE_MS,
     );
 
