@@ -32,7 +32,7 @@ import {
 
 const SEED = Number(process.env['KILL_SEED'] ?? 1);
 const SETTINGS = [
-  { kills: Number(process.env['KILLS'] ?? 8), lease: '3500ms', scan: '800ms' },
+  { kills: Number(process.env['KILLS'] ?? 5), lease: '6s', scan: '1500ms' },
   { kills: Number(process.env['REAL_KILLS'] ?? 0), lease: '20s', scan: '5s' },
 ].filter(({ kills }) => kills > 0);
 
@@ -136,6 +136,25 @@ const MOMENTS: Record<string, Moment> = {
   'between tokens': async (_scene, { talking }) => {
     await talking.watched.sees('a word', ({ seq }) => seq > 20);
   },
+  'in an unsafe tool': async (scene, cases) => {
+    const before = executions(scene, 'send_email');
+    await decideAll(scene, cases);
+    await eventually('a mail is sent', () => executions(scene, 'send_email') > before, 20_000);
+  },
+  'while finalising': async (scene, cases) => {
+    const ending = await Promise.all(
+      [1, 2, 3].map((n) => addLate(scene, cases, `say 5 1 end${n}`)),
+    );
+    await Promise.any(ending.map(({ watched }) => watched.seesEvent('title')));
+    await sleep(scene.random.between(0, 60));
+  },
+  'just decided': decideAll,
+  'right behind the end': async (scene, cases) => {
+    const ending = await Promise.all(
+      [1, 2, 3].map((n) => addLate(scene, cases, `say 5 1 over${n}`)),
+    );
+    await Promise.any(ending.map(({ watched }) => watched.seesEvent('done')));
+  },
   'just accepted': async (scene, cases) => {
     const names = [1, 2, 3, 4].map((n) => `say 5 1 new${n}`);
     const posts = names.map((name) => addLate(scene, cases, name));
@@ -147,29 +166,10 @@ const MOMENTS: Record<string, Moment> = {
     const { watched } = await addLate(scene, cases, 'tool');
     await watched.seesEvent('tool_ready');
   },
-  'just decided': decideAll,
-  'in an unsafe tool': async (scene, cases) => {
-    const before = executions(scene, 'send_email');
-    await decideAll(scene, cases);
-    await eventually('a mail is sent', () => executions(scene, 'send_email') > before, 20_000);
-  },
   'while pausing': async (scene, cases) => {
     const { watched } = await addLate(scene, cases, 'approve');
     await watched.seesEvent('tool_ready');
     await sleep(scene.random.between(0, 60));
-  },
-  'while finalising': async (scene, cases) => {
-    const ending = await Promise.all(
-      [1, 2, 3].map((n) => addLate(scene, cases, `say 5 1 end${n}`)),
-    );
-    await Promise.any(ending.map(({ watched }) => watched.seesEvent('title')));
-    await sleep(scene.random.between(0, 60));
-  },
-  'right behind the end': async (scene, cases) => {
-    const ending = await Promise.all(
-      [1, 2, 3].map((n) => addLate(scene, cases, `say 5 1 over${n}`)),
-    );
-    await Promise.any(ending.map(({ watched }) => watched.seesEvent('done')));
   },
 };
 
