@@ -106,6 +106,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       conversations: stores.conversations,
       approvals: core.approvals,
       clock,
+      now: () => stores.jobs.now(),
       ids,
       logger: loggers.http,
       metrics,

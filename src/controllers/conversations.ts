@@ -9,11 +9,11 @@ import { ID_PATTERN, titleSchema } from '../http/schemas.ts';
 import { publicConversation, type ConversationRecord } from '../stream/conversation-store.ts';
 import type { Owner } from '../stream/job.ts';
 
-type Context = Pick<AppContext, 'config' | 'conversations' | 'generations' | 'clock'>;
+type Context = Pick<AppContext, 'config' | 'conversations' | 'generations' | 'now'>;
 
 /** Conversations and their messages. */
 export function createConversationController(ctx: Context) {
-  const { conversations, generations, clock } = ctx;
+  const { conversations, generations, now } = ctx;
   const { limits } = ctx.config;
 
   /** The caller's conversation of this path; what is missing, foreign or past its time looks the same. */
@@ -21,7 +21,7 @@ export function createConversationController(ctx: Context) {
     const id = pathParam(req, 'id');
     const record = ID_PATTERN.test(id) ? await conversations.get(id) : undefined;
     const mine = record?.owner.tenantId === owner.tenantId && record.owner.userId === owner.userId;
-    const kept = record !== undefined && (record.purgeAt ?? Infinity) > clock.now();
+    const kept = record !== undefined && (record.purgeAt ?? Infinity) > (await now());
     if (!mine || !kept) throw notFound('conversation');
     return record;
   };

@@ -16,6 +16,8 @@ export interface AppContext {
   conversations: ConversationStore;
   approvals: Approvals;
   clock: Clock;
+  /** The stores' clock, epoch ms: when something is over. */
+  now(): Promise<number>;
   ids: Ids;
   logger: Logger;
   metrics: AppMetrics;

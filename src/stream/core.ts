@@ -95,7 +95,7 @@ export class Core implements AsyncDisposable {
     });
     this.#hub = hub;
     const opening = new Opening({ ...deps, temporaryTtl: settings.temporaryTtl });
-    const repair = new LogRepair({ ...deps, hub, driver, leaseTtl });
+    const repair = new LogRepair({ ...deps, ...settings, hub });
     const lifecycle = new ApprovalLifecycle({
       ...deps,
       hub,

@@ -17,6 +17,8 @@ export interface LogRepairDeps {
   runner: Pick<AgentRunner, 'adopt'>;
   driver: string;
   leaseTtl: number;
+  /** How long a log is readable after its end, ms. */
+  streamRetention: number;
 }
 
 /**
@@ -35,7 +37,12 @@ export class LogRepair {
 
   /** The log of a generation as it must be for readers; undefined: there is none that could be read now. */
   async open(job: Job): Promise<LogView | undefined> {
-    const { hub } = this.#deps;
+    const { hub, jobs, streamRetention } = this.#deps;
+    if (job.status === 'finished' && job.finishedAt + streamRetention <= (await jobs.now())) {
+      // Whoever drops it from the store, and when: nobody has it longer in memory.
+      hub.forget(job.generationId);
+      return undefined;
+    }
     const known = await hub.open(job.generationId);
     if (isWhole(known, job)) return known;
     // It may only be behind.

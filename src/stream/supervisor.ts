@@ -6,7 +6,7 @@ import { Limiter } from '../lib/limiter.ts';
 import type { Log } from '../lib/log.ts';
 import type { EventTransport } from './event-transport.ts';
 import type { Finaliser } from './finaliser.ts';
-import { carryOut } from './job-command.ts';
+import { carryOut, carryOutOnce, type CommandResult } from './job-command.ts';
 import type { Job, PausedJob } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import type { LogHub } from './log-hub.ts';
@@ -14,7 +14,7 @@ import type { Takeover } from './takeover.ts';
 import type { Command } from './transition-command.ts';
 
 /** Records read at once. */
-const BATCH = 100;
+const BATCH = 250;
 /** Records seen to at once: each is several writes that mostly wait for a store. */
 const AT_ONCE = 16;
 
@@ -91,10 +91,12 @@ export class Supervisor implements AsyncDisposable {
   async #settleSome(now: number): Promise<boolean> {
     const due = await this.#deps.jobs.due(now, BATCH);
     const limiter = new Limiter(AT_ONCE);
-    // Replicas that scan at the same time begin at different ends.
-    const order = this.#deps.ids.random() < 0.5 ? due : due.toReversed();
+    // Replicas that scan at the same time take different ones.
+    const order = due
+      .map((job) => ({ job, place: this.#deps.ids.random() }))
+      .toSorted((a, b) => a.place - b.place);
     const settled = await Promise.all(
-      order.map((job) => limiter.run(() => this.#settleSafely(job, now))),
+      order.map(({ job }) => limiter.run(() => this.#settleSafely(job, now))),
     );
     return due.length === BATCH && settled.includes(true) && !this.#closed;
   }
@@ -113,7 +115,7 @@ export class Supervisor implements AsyncDisposable {
   async #settle(job: Job, now: number): Promise<boolean> {
     const command = this.#due(job, now);
     const { generationId } = job;
-    const settled = command && (await carryOut(this.#deps.jobs, generationId, command));
+    const settled = command && (await this.#carryOut(job, command));
     if (!command || settled?.outcome !== 'moved') {
       if (job.status === 'paused') await this.#remind(job, now);
       return false;
@@ -123,6 +125,13 @@ export class Supervisor implements AsyncDisposable {
     if (command.type === 'takeover') await this.#deps.takeover.taken(settled.job);
     else if (settled.job.status === 'finalizing') await this.#deps.finaliser.see(settled.job);
     return true;
+  }
+
+  /** The record was just read; it is read again only where somebody else wrote since. */
+  async #carryOut(job: Job, command: Command): Promise<CommandResult> {
+    const { jobs } = this.#deps;
+    const first = await carryOutOnce(jobs, job, command);
+    return first.outcome === 'stale' ? carryOut(jobs, job.generationId, command) : first;
   }
 
   /** It goes on waiting. Who must know of it, and was not told by a process that died, is told now. */

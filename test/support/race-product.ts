@@ -84,6 +84,7 @@ export async function startProduct(): Promise<Product> {
     config,
     conversations,
     clock,
+    now: () => jobs.now(),
     ids,
     metrics,
     openStreams,

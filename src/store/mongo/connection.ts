@@ -1,6 +1,7 @@
 import { Mongoose, type Connection, type Model, type SchemaDefinition } from 'mongoose';
 import type { Log } from '../../lib/log.ts';
 import { unavailable } from '../../errors.ts';
+import { storeTime } from '../store-time.ts';
 import { asStoreError, MongoConfigError } from './errors.ts';
 
 /** How long a call may take before it is given up, ms. */
@@ -212,9 +213,9 @@ function startError(error: unknown): unknown {
 
 /** The clock of the primary, epoch ms: replicas whose own clocks differ agree on it. */
 export function mongoTime(mongo: MongoConnection): () => Promise<number> {
-  return async () => {
+  return storeTime(async () => {
     const { localTime } = await mongo.run(() => mongo.db.command({ hello: 1 }));
     if (!(localTime instanceof Date)) throw new Error('MongoDB told no time');
     return localTime.getTime();
-  };
+  });
 }

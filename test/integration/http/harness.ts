@@ -49,6 +49,7 @@ export async function startHttpApp(env: RawEnv = {}): Promise<HttpApp> {
     conversations,
     approvals,
     clock,
+    now: async () => clock.now(),
     ids: createIds(() => clock.now()),
     logger: pino({ level: 'debug' }, { write: (line) => void log.push(JSON.parse(line)) }),
     metrics: createMetrics({ ofProcess: false }),

@@ -22,6 +22,7 @@ function routes(): Route[] {
   const ctx = {
     config,
     clock,
+    now: async () => clock.now(),
     generations: new FakeGenerations(),
     conversations: new FakeConversations(),
     approvals: new FakeApprovals(),
