@@ -13,6 +13,9 @@ import { DatabaseInUseError, DatabaseTooNewError } from './store/sqlite/index.ts
 /** After the grace time and this many ms more, a shutdown that hangs is cut short. */
 const WATCHDOG_MS = 10_000;
 
+/** Requests that are under way when the last run has left get this long, ms. */
+const LAST_ANSWERS_MS = 3_000;
+
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
@@ -60,6 +63,16 @@ Stop it (the partial answer is kept):
 `);
 }
 
+/** Takes no more connections; what was asked is answered before the stores close, or cut. */
+async function lastAnswers(server: Server): Promise<void> {
+  const over = once(server, 'close');
+  server.close();
+  server.closeIdleConnections();
+  const late = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS);
+  await over;
+  clearTimeout(late);
+}
+
 /** Not ready first; readers are cut, never ended; runs stop at a step boundary, or are handed over after the grace time. */
 async function shutDown(
   context: Context,
@@ -70,8 +83,7 @@ async function shutDown(
   openStreams.destroyAll();
   await core.drained(grace);
   openStreams.destroyAll();
-  server.close();
-  server.closeAllConnections();
+  await lastAnswers(server);
   await context[Symbol.asyncDispose]();
 }
 

@@ -59,7 +59,7 @@ export class Starter {
       request.messageId ?? request.idempotencyKey ?? ids.sortable('key'),
     );
     const known = await jobs.byIdempotencyKey(key);
-    if (known) return attach(known, request);
+    if (known) return this.#attach(known, request);
     const spec = catalog.freeze({ agentId, timezone, files, metadata });
     if (!spec) throw notFound('agent');
     const turn = { owner, request, key, spec };
@@ -82,7 +82,7 @@ export class Starter {
     }
     switch (inserted.outcome) {
       case 'duplicate':
-        return attach(inserted.job, request);
+        return this.#attach(inserted.job, request);
       case 'busy':
         throw busy(inserted.job);
       case 'limit':
@@ -99,6 +99,13 @@ export class Starter {
       default:
         return inserted satisfies never;
     }
+  }
+
+  /** Who took it first may have died before anybody heard of it. */
+  #attach(job: Job, request: StartRequest): Started {
+    const attached = attach(job, request);
+    if (job.status === 'queued') this.#deps.queue.poke();
+    return attached;
   }
 
   async #submitted(job: QueuedJob, request: StartRequest): Promise<Started> {
