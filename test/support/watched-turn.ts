@@ -1,5 +1,6 @@
 import { getJson, request, type Turn, turnOf } from './api.ts';
 import { actionIdOf, callId, callsOf, resume, within } from './race-client.ts';
+import type { Random } from './random.ts';
 import { isShape, object, type Shape, text } from './shape.ts';
 import { type ReadResult, readWithResume } from './sse-client.ts';
 import type { Frame } from './sse-parser.ts';
@@ -110,6 +111,17 @@ export const APPROVE: Answer = (action) => {
   return said;
 };
 
+const RECOVERIES = ['done', 'retry', 'skip'] as const;
+
+/** Says yes, and to a question about a tool whose outcome is not known any of the answers there are. */
+export function anyway(random: Random): Answer {
+  return (action) => {
+    if (action['kind'] !== 'recovery') return APPROVE(action);
+    const decision = RECOVERIES[random.between(0, RECOVERIES.length - 1)] ?? 'done';
+    return { decision, ...(decision === 'done' && { responseText: 'it was done' }) };
+  };
+}
+
 /** The body of an answer that says the same of every call. */
 export function bodyOf(action: Shape, answer: Answer): Shape {
   const decisions = callsOf(action).map((call) => ({
@@ -126,7 +138,16 @@ export function bodyOf(action: Shape, answer: Answer): Shape {
  */
 export async function seeThrough(
   baseUrl: string,
-  { watched, answer }: { watched: WatchedTurn; answer: Answer },
+  {
+    watched,
+    answer,
+    accepted = () => {},
+  }: {
+    watched: WatchedTurn;
+    answer: Answer;
+    /** Told of each answer that was accepted, with its body. */
+    accepted?: (body: Shape) => void;
+  },
 ): Promise<ReadResult> {
   const { conversationId, generationId } = watched.turn;
   const deadline = Date.now() + 60_000;
@@ -135,7 +156,8 @@ export async function seeThrough(
     const generation = isShape(status['generation']) ? status['generation'] : {};
     const { pendingAction } = generation;
     if (generation['generationId'] === generationId && isShape(pendingAction)) {
-      await decide(baseUrl, bodyOf(pendingAction, answer));
+      const body = bodyOf(pendingAction, answer);
+      if (await decide(baseUrl, body)) accepted(body);
     }
     if (Date.now() > deadline) {
       throw new Error(`${generationId} is stuck: ${text(generation['status'] ?? 'no status')}`);
@@ -148,12 +170,14 @@ export async function seeThrough(
 /** It was answered meanwhile: by a repeat of ours, or by a result that came late. */
 const LATE = new Set(['STALE_ACTION', 'NO_PENDING_ACTION', 'ACTION_ALREADY_RESOLVED']);
 
-async function decide(baseUrl: string, body: Shape): Promise<void> {
+/** False: somebody else was first. */
+async function decide(baseUrl: string, body: Shape): Promise<boolean> {
   const said = await resume(baseUrl, body);
-  if (said.status === 202 || said.status === 200) return;
+  if (said.status === 202 || said.status === 200) return true;
   const code = object(said.json['error'])['code'];
   if (said.status !== 409 || !LATE.has(text(code)))
     throw new Error(`resume: ${said.status} ${said.text}`);
+  return false;
 }
 
 /** The action a turn asks about. */

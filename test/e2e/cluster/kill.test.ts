@@ -6,19 +6,20 @@ import { join } from 'node:path';
 import { activeOf, request, startTurn, type Turn, turnOf } from '../../support/api.ts';
 import { type Cluster, describeCluster } from '../../support/cluster.ts';
 import { type CuttingProxy, startCuttingProxy } from '../../support/proxy.ts';
-import { callId, callsOf, ledgerLines, resume, sleep } from '../../support/race-client.ts';
+import { callId, ledgerLines, resume, sleep } from '../../support/race-client.ts';
 import { type Random, seeded } from '../../support/random.ts';
 import { Records } from '../../support/records.ts';
 import type { ServerProcess } from '../../support/server-process.ts';
 import { eventually } from '../../support/services.ts';
-import { text, type Shape } from '../../support/shape.ts';
+import { isShape, list, text, type Shape } from '../../support/shape.ts';
+import type { ReadResult } from '../../support/sse-client.ts';
 import { most, saying, tally } from '../../support/tally.ts';
 import { checkReader, readAll, truthOf } from '../../support/truth.ts';
 import { expectUnsafeOnce } from '../../support/unsafe-once.ts';
 import {
+  anyway,
   APPROVE,
   askedOf,
-  type Answer,
   bodyOf,
   seeThrough,
   WatchedTurn,
@@ -38,7 +39,6 @@ const SETTINGS = [
 
 /** From the death of the driver until a reader elsewhere has the end, or more of the answer. */
 const STALL_MS = 30_000;
-const RECOVERIES = ['done', 'retry', 'skip'] as const;
 
 const uncut = (): number => Number.POSITIVE_INFINITY;
 
@@ -52,8 +52,8 @@ interface Case {
   roaming: WatchedTurn;
   /** What the whole answer says; undefined where a tool or a person has a part in it. */
   says?: string;
-  /** By id of the call: what was said to its recovery question. */
-  recovered: Map<string, string>;
+  /** Calls by id, for each time that somebody said to run it again. */
+  retried: string[];
 }
 
 interface Scene {
@@ -88,15 +88,15 @@ function caseOf({ other, balancer }: Scene, name: string, turn: Turn): Case {
     watched: new WatchedTurn(other.baseUrl, turn, quit.signal),
     roaming: new WatchedTurn(balancer.baseUrl, turn, quit.signal),
     ...(count !== undefined && { says: saying(word, Number(count)) }),
-    recovered: new Map(),
+    retried: [],
   };
 }
 
 async function beginAll(scene: Scene): Promise<Cases> {
   const [talking, silent, slow, paused, ...decided] = await Promise.all([
     begin(scene, 'say 150 20 talk'),
-    begin(scene, 'say 1 2500 silent'),
-    begin(scene, 'slow 2'),
+    begin(scene, 'say 1 1500 silent'),
+    begin(scene, 'slow 1.5'),
     begin(scene, 'approve'),
     begin(scene, 'approve 2'),
     begin(scene, 'strict'),
@@ -180,14 +180,15 @@ function phaseOf(job: Shape, { frames }: WatchedTurn): string {
   return status === 'finalizing' && told ? 'finalizing, told' : status;
 }
 
-/** A question about a tool whose outcome nobody knows is answered in each of the ways in turn. */
-function answerOf({ recovered }: Case, random: Random): Answer {
-  return (action) => {
-    if (action['kind'] !== 'recovery') return APPROVE(action);
-    const decision = RECOVERIES[random.between(0, RECOVERIES.length - 1)] ?? 'done';
-    for (const call of callsOf(action)) recovered.set(callId(call), decision);
-    return { decision, ...(decision === 'done' && { responseText: 'it was done' }) };
+/** Answers what is asked at the replica that lives, and remembers what was to be run again. */
+function drive({ other, random }: Scene, { watched, retried }: Case): Promise<ReadResult> {
+  const accepted = ({ decisions }: Shape): void => {
+    const again = list(decisions)
+      .filter(isShape)
+      .filter(({ decision }) => decision === 'retry');
+    retried.push(...again.map(callId));
   };
+  return seeThrough(other.baseUrl, { watched, answer: anyway(random), accepted });
 }
 
 async function checkCase(scene: Scene, it: Case): Promise<void> {
@@ -207,7 +208,7 @@ async function checkCase(scene: Scene, it: Case): Promise<void> {
   if (it.says !== undefined)
     expect(truth.message['content']).toEqual([{ type: 'text', text: it.says }]);
   const { generationId } = turn;
-  expectUnsafeOnce(scene.ledger, { generationId, recovered: it.recovered });
+  expectUnsafeOnce(scene.ledger, { generationId, retried: it.retried });
 }
 
 /** Right behind the terminal event: not refused, whatever the dead driver left undone. */
@@ -254,9 +255,10 @@ async function afterDeath(
   });
   const stalls = await Promise.all(
     cases.map(async (it, index) => {
-      const over = seeThrough(baseUrl, { watched: it.watched, answer: answerOf(it, scene.random) });
+      const over = drive(scene, it);
       over.catch(() => {});
-      const stalled = await it.watched.goesOn(it.watched.frames.length, died);
+      // One waits for the first to end.
+      const stalled = index === 1 ? 0 : await it.watched.goesOn(it.watched.frames.length, died);
       expect({ name: it.name, late: stalled > STALL_MS }).toEqual({ name: it.name, late: false });
       await over;
       // One turn is enqueued behind the first.
