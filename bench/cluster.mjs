@@ -77,10 +77,12 @@ function table(medians) {
   return lines.join('\n');
 }
 
-const loadBefore = loadavg()[0];
 const runs = [];
+/** Of the machine, at the start of each round: others on it are in the figures. */
+const loads = [];
 for (let round = 0; round < rounds; round += 1) {
   const run = {};
+  loads.push(loadavg()[0]);
   for (const name of targets) {
     run[name] = await measure(name);
     console.log(`round ${round + 1}/${rounds}: ${name}`);
@@ -99,7 +101,7 @@ const result = {
   node: process.version,
   redis: execFileSync('redis-server', ['--version']).toString().trim(),
   commit: git('rev-parse', 'HEAD'),
-  loadBefore,
+  loads,
   command: ['npm run bench:cluster --', ...process.argv.slice(2)].join(' '),
   rounds,
   goals: goals(medians),
