@@ -23,7 +23,8 @@ import type { Setting } from './model/world.ts';
  * Checked in every world: model/invariants.ts. Where nothing is left to do: nothing stuck or leaked. And from every
  * world the end of all generations can be reached by replicas and clocks alone, without people and new faults.
  *
- * `npm run model` explores the wide settings until it has seen MODEL_STATES worlds of each; here they are cut off early.
+ * `npm run model` explores the large settings whole, and the wide ones until it has seen MODEL_STATES worlds of each; here
+ * they are cut off early.
  */
 
 const CALM: Setting = {
@@ -58,6 +59,14 @@ const SETTINGS: Record<string, Partial<Setting>> = {
   'a driver gives up': { failures: 1, yes: 1 },
   'the tool may run again': { crashes: 1, stalls: 1, yes: 1, effects: 'idempotent' },
 };
+/** Of these, those that a run of the tests visits only in part; `npm run model` visits them whole. */
+const LARGE = new Set([
+  'no attempts left',
+  'an abort meets a stalled owner and an answer',
+  'an abort and a second turn meet a crash',
+  'expiry rejects',
+  'the tool may run again',
+]);
 /** Too wide for every run. */
 const WIDE: Record<string, Partial<Setting>> = {
   'replicas die, two people answer': { crashes: 2, yes: 2, no: 1 },
@@ -70,7 +79,7 @@ const WIDE: Record<string, Partial<Setting>> = {
   'a second turn meets an answer and a stalled owner': { stalls: 1, yes: 1, turns: 1 },
   'all of it together': { crashes: 2, stalls: 1, drains: 1, yes: 2, no: 1, aborts: 1, turns: 1 },
 };
-const MAX_STATES = Number(process.env.MODEL_STATES ?? 15_000);
+const MAX_STATES = Number(process.env.MODEL_STATES ?? 3_000);
 
 const long = 4 * 3_600_000;
 
@@ -91,10 +100,12 @@ describe('the state table', () => {
 
   test.each(Object.entries(SETTINGS))(
     'keeps its promises in every world: %s',
-    (_name, change) => {
-      const seen = explore(watched, { ...CALM, ...change });
+    (name, change) => {
+      const whole = !LARGE.has(name) || process.env.MODEL_STATES !== undefined;
+      const seen = explore(watched, { ...CALM, ...change }, whole ? undefined : MAX_STATES);
 
-      expect(seen).toMatchObject({ complete: true, finding: undefined });
+      expect(seen.finding).toBeUndefined();
+      expect(seen.complete || !whole).toBe(true);
     },
     long,
   );
@@ -170,10 +181,11 @@ describe('each mechanism is needed', () => {
   test.each(['noActionId', 'noExpiryTime'] as const)(
     'but the two checks of an expiry stand in for each other: %s',
     (variant) => {
-      expect(explore(VARIANTS[variant], BUSY)).toMatchObject({
-        complete: true,
-        finding: undefined,
-      });
+      const whole = process.env.MODEL_STATES !== undefined;
+      const seen = explore(VARIANTS[variant], BUSY, whole ? undefined : MAX_STATES);
+
+      expect(seen.finding).toBeUndefined();
+      expect(seen.complete || !whole).toBe(true);
     },
     long,
   );

@@ -77,7 +77,7 @@ describeMongo('jobs when the network fails', (at) => {
     proxy = await FaultProxy.start(addressOf(at.uri));
     const mongo = await at.connect(atPort(at.uri, proxy.port));
     await ensureIndexes(mongo, JOB_INDEXES);
-    jobs = createMongoJobStore({ mongo, now: mongoTime(mongo) });
+    jobs = createMongoJobStore({ mongo, now: () => mongoTime(mongo)() });
     direct = createMongoJobStore({ mongo: at.mongo, now: mongoTime(at.mongo) });
   });
 

@@ -86,7 +86,7 @@ describeRedis('jobs when the server fails', () => {
     server = await startRedis(options);
     owned.push(server);
     redis = await connect(server.url);
-    jobs = createRedisJobStore({ redis, now: redisTime(redis) });
+    jobs = createRedisJobStore({ redis, now: () => redisTime(redis)() });
   }
 
   async function connect(url: string): Promise<RedisConnection> {
@@ -250,7 +250,7 @@ describeRedis('jobs when the server fails', () => {
     const cluster = await startRedisCluster();
     owned.push(cluster);
     redis = await connect(cluster.url);
-    jobs = createRedisJobStore({ redis, now: redisTime(redis) });
+    jobs = createRedisJobStore({ redis, now: () => redisTime(redis)() });
     const move = await slotMove(cluster.nodes, 'hf:{jobs}:counter');
     const job = await stored();
     await jobs.compareAndSet(paused(await stored()), 1);
