@@ -17,8 +17,8 @@ import { send, WatchedTurn } from '../../support/watched-turn.ts';
  * balancer which knows nothing of them but who listens. ROLLINGS=20 STREAMS=100 is the long run.
  */
 
-const ROLLINGS = Number(process.env['ROLLINGS'] ?? 2);
-const STREAMS = Number(process.env['STREAMS'] ?? 40);
+const ROLLINGS = Number(process.env['ROLLINGS'] ?? 1);
+const STREAMS = Number(process.env['STREAMS'] ?? 20);
 /** Readers of each conversation. */
 const READERS = 2;
 
