@@ -99,7 +99,9 @@ const scripted = (options) =>
 /** `dist/main.js`, which asks a model over HTTP; the model waits until the readers are there. */
 class AskingProduct extends Product {
   async open(names) {
-    return Promise.all(names.map(async (name) => ({ name, path: await this.post(this.says) })));
+    return Promise.all(
+      names.map(async (name) => ({ name, path: await this.post(name, this.says) })),
+    );
   }
 
   async emit(streams) {

@@ -87,15 +87,22 @@ export class Product extends Target {
     return fetch(`http://127.0.0.1:${this.port}${path}`);
   }
 
-  async post(text) {
-    const response = await fetch(`http://127.0.0.1:${this.port}/api/chat`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ text }),
-    });
-    if (response.status !== 202) throw new Error(`${response.status} ${await response.text()}`);
-    const { streamId } = await response.json();
-    return `/api/chat/stream/${streamId}`;
+  /** A turn by this name. On a busy machine a store may be late: the same turn is sent again, as a client does. */
+  async post(name, text = name) {
+    const body = JSON.stringify({ text, messageId: name.replaceAll(/\W/g, '-') });
+    for (let tries = 0; ; tries += 1) {
+      const response = await fetch(`http://127.0.0.1:${this.port}/api/chat`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      const answer = await response.json();
+      if (response.status === 202) return `/api/chat/stream/${answer.streamId}`;
+      if (response.status !== 503 || tries === 5) {
+        throw new Error(`${response.status} ${JSON.stringify(answer)}`);
+      }
+      await new Promise((again) => setTimeout(again, 1_000));
+    }
   }
 
   /** Until no generation is live. */
@@ -136,7 +143,7 @@ class EngineProduct extends Product {
   async emit(streams, { events, intervalMs }) {
     await Promise.all(
       streams.map(async (stream) => {
-        stream.path = await this.post(`say ${events} ${intervalMs} word`);
+        stream.path = await this.post(stream.name, `say ${events} ${intervalMs} word`);
       }),
     );
   }
