@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 
 export default {
-  // On two cores jest would take one; much of a run is waiting for servers.
-  maxWorkers: Math.max(2, availableParallelism() - 1),
+  // On two cores jest would take one; much of a run is waiting for servers, leases and stores.
+  maxWorkers: Math.max(3, availableParallelism() - 1),
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { request, startTurn, type Turn } from './api.ts';
+import { request, type Turn, turnOf } from './api.ts';
 import type { Cluster } from './cluster.ts';
 import { checkRefusal, ledgerOf, PATIENCE_MS } from './fault-scene.ts';
 import { callsOf, decideAll, resume } from './race-client.ts';
@@ -39,7 +40,7 @@ export class Crowd {
     const { urls } = cluster;
     const members = Array.from({ length: count }, async (_, index): Promise<Member> => {
       const command = COMMANDS[index % COMMANDS.length] ?? '';
-      const turn = await startTurn(urls[index % 2] ?? '', { text: command });
+      const turn = await begin(urls[index % 2] ?? '', command);
       const baseUrl = urls[(index + 1) % 2] ?? '';
       const reader = new Witness(`${command} (${index})`, { baseUrl, turn, signal });
       return { turn, command, reader, outcome: '' };
@@ -100,5 +101,16 @@ export class Crowd {
     const said = await resume(baseUrl, decideAll(action, { decision }));
     // 409: an answer that was refused before got through, and what it led to asks again.
     if (![200, 202, 409].includes(said.status)) checkRefusal(said);
+  }
+}
+
+/** As a client does it: a 503 is answered by the same turn once more. */
+async function begin(baseUrl: string, text: string): Promise<Turn> {
+  const body = { text, messageId: randomUUID() };
+  for (let tries = 0; ; tries += 1) {
+    const answer = await request(baseUrl, { path: '/api/chat', body });
+    if (answer.status === 202) return turnOf(answer.json);
+    if (answer.status !== 503 || tries > 100) throw new Error(`${answer.status} ${answer.text}`);
+    await sleep(100);
   }
 }

@@ -1,3 +1,4 @@
+import { freePort } from './ports.ts';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 interface Trip {
@@ -23,6 +24,7 @@ export class FaultProxy {
 
   static async start(target: { host: string; port: number }): Promise<FaultProxy> {
     const proxy = new FaultProxy(target);
+    proxy.#port = await freePort();
     await proxy.up();
     return proxy;
   }

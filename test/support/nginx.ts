@@ -4,7 +4,7 @@ import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './server-process.ts';
+import { freePort } from './ports.ts';
 
 /** `NGINX` names another binary than the machine's. */
 const NGINX = process.env['NGINX'] ?? 'nginx';

@@ -2,10 +2,10 @@ import { describe, expect, test } from '@jest/globals';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { freePort } from './ports.ts';
 
 /** Throw-away Redis servers: real processes on free ports, gone with the test. */
 
@@ -34,17 +34,6 @@ export function describeRedis(name: string, fn: () => void): void {
       fn();
     });
   }
-}
-
-/** A port that nobody listens on at the moment. Cluster nodes also use the one 10,000 above. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port < 55_000 ? address.port : freePort();
 }
 
 /** Polls until `done` holds. */

@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { join, resolve } from 'node:path';
 import { loadConfig } from '../../../src/config/config.ts';
 import { describeCompose } from '../../support/compose.ts';
-import { freePort } from '../../support/server-process.ts';
+import { freePort } from '../../support/ports.ts';
 import { isShape, list, object } from '../../support/shape.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');

@@ -12,10 +12,10 @@ import {
 import { redisScript } from '../../../src/store/redis/script.ts';
 import { faultOf } from '../../../src/store/redis/suitable.ts';
 import { Said, silent } from '../../support/redis-kit.ts';
+import { freePort } from '../../support/ports.ts';
 import {
   describeRedis,
   eventually,
-  freePort,
   startRedis,
   startRedisCluster,
   type RedisServer,

@@ -6,7 +6,7 @@ import {
   type OtlpReceiver,
   type ReceivedSpan,
 } from '../../support/otlp-receiver.ts';
-import { freePort } from '../../support/server-process.ts';
+import { freePort } from '../../support/ports.ts';
 import { startTracedService, type TracedService } from '../../support/traced-service.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
