@@ -174,7 +174,7 @@ async function playRace(race: Race, kinds: Kind[], from: () => Promise<void>): P
     }),
   );
   const what = (): string =>
-    `${kinds.join(', ')} at ${JSON.stringify(sent.map((it) => it.answer.text))}`;
+    `${kinds.join(', ')} at ${JSON.stringify(sent.map((it) => it.answer.text))}: ${watched.heard}`;
   const { done, frames } = await within(watched.read, patience, what);
   const resolutions = frames.filter(({ event }) => event === 'action_resolved');
   expect(resolutions.map(({ data }) => data['actionId'])).toEqual([actionIdOf(action)]);
@@ -207,7 +207,7 @@ async function playRound(arena: Arena, seed: number, expiry: boolean): Promise<s
     signal: arena.signal,
   });
   const way = Date.now() - began;
-  const action = await within(watched.asked(), arena.patience, () => command);
+  const action = await within(watched.asked(), arena.patience, () => `${command}: ${watched.heard}`);
   if (!action) throw new Error(`${command} did not ask`);
   const last = Date.parse(text(action['expiresAt']));
   const aim = async (): Promise<void> => {

@@ -13,6 +13,7 @@ export class WaitingTurn {
   readonly #actions: Shape[] = [];
   readonly #resolved = new Map<string, Shape>();
   readonly #waiting = new Set<() => void>();
+  readonly #heard: string[] = [];
   #over = false;
 
   constructor(baseUrl: string, turn: Turn, signal: AbortSignal) {
@@ -52,7 +53,13 @@ export class WaitingTurn {
     }
   }
 
-  #frame({ event, data }: Frame): void {
+  /** What came so far, for the message of a failure. */
+  get heard(): string {
+    return `${this.turn.generationId} by ${this.baseUrl} told [${this.#heard.join(' ')}]`;
+  }
+
+  #frame({ event, id, data }: Frame): void {
+    this.#heard.push(`${id}:${event}`);
     if (event === 'pending_action') this.#pending(object(data['action'], 'action'));
     if (event === 'action_resolved') this.#resolved.set(text(data['actionId']), data);
     const state = event === 'sync' || event === 'reset' ? object(data['state']) : {};
