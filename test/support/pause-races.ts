@@ -207,7 +207,11 @@ async function playRound(arena: Arena, seed: number, expiry: boolean): Promise<s
     signal: arena.signal,
   });
   const way = Date.now() - began;
-  const action = await within(watched.asked(), arena.patience, () => `${command}: ${watched.heard}`);
+  const action = await within(
+    watched.asked(),
+    arena.patience,
+    () => `${command}: ${watched.heard}`,
+  );
   if (!action) throw new Error(`${command} did not ask`);
   const last = Date.parse(text(action['expiresAt']));
   const aim = async (): Promise<void> => {
