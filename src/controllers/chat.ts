@@ -6,7 +6,7 @@ import type { AppContext } from '../http/context.ts';
 import type { UserCall } from '../http/route.ts';
 import { abortSchema, chatSchema, ID_PATTERN, resumeSchema } from '../http/schemas.ts';
 import type { ChatBody } from '../http/schemas.ts';
-import { orLater, respondWithStream } from '../http/sse-response.ts';
+import { respondWithStream } from '../http/sse-response.ts';
 import { hashOf } from '../lib/json.ts';
 import type { StartRequest, Started } from '../stream/generations.ts';
 
@@ -75,13 +75,8 @@ export function createChatController(ctx: Context) {
       const started = await generations.start(owner, request);
       announce(call, started);
       const from = { cursor: undefined, snapshot: false };
-      const subscribed = await orLater(generations.subscribe(owner, started.streamId, from));
-      if (subscribed.outcome === 'at_end') {
-        place.release();
-        res.status(204).end();
-        return;
-      }
-      respondWithStream({ res, subscribed, place, ids: ctx.ids, clock: ctx.clock });
+      const subscribe = () => generations.subscribe(owner, started.streamId, from);
+      await respondWithStream({ res, subscribe, place, ids: ctx.ids, clock: ctx.clock });
     } catch (error) {
       place.release();
       throw error;

@@ -4,7 +4,7 @@ import type { AppContext } from '../http/context.ts';
 import { pathParam } from '../http/route.ts';
 import type { UserCall } from '../http/route.ts';
 import { ID_PATTERN, streamQuerySchema } from '../http/schemas.ts';
-import { orLater, respondWithStream } from '../http/sse-response.ts';
+import { respondWithStream } from '../http/sse-response.ts';
 import { validate } from '../http/validate.ts';
 import type { ReadFrom } from '../stream/generations.ts';
 
@@ -30,13 +30,8 @@ export function createStreamController(ctx: Context) {
       if (!ID_PATTERN.test(streamId)) throw notFound('stream');
       const place = ctx.openStreams.reserve(owner);
       try {
-        const subscribed = await orLater(generations.subscribe(owner, streamId, from));
-        if (subscribed.outcome !== 'at_end') {
-          respondWithStream({ res, subscribed, place, ids: ctx.ids, clock: ctx.clock });
-          return;
-        }
-        place.release();
-        res.status(204).end();
+        const subscribe = () => generations.subscribe(owner, streamId, from);
+        await respondWithStream({ res, subscribe, place, ids: ctx.ids, clock: ctx.clock });
       } catch (error) {
         place.release();
         throw error;

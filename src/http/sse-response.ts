@@ -1,6 +1,6 @@
 import type { Response } from 'express';
 import { isUnavailable } from '../errors.ts';
-import type { Clock } from '../lib/clock.ts';
+import { delay, type Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { FrameSink, Reader, Subscribed } from '../stream/generations.ts';
 import { createFrameWriter } from './frame-writer.ts';
@@ -18,8 +18,8 @@ const HEADERS = {
 
 const HEARTBEAT = Buffer.from(': ping\n\n');
 
-/** A stream that has nothing to give yet is cut after this many ms: long enough for its headers to reach the client. */
-const LATER_MS = 1_000;
+/** What can't be read yet is looked for again after these waits, 5 s in all, and then cut: another replica may have it. */
+const LATER_MS = [100, 200, 400, 800, 1_000, 1_000, 1_500];
 
 /** Spreads the reconnects of many clients over 1 to 3 s. */
 function retryMs(ids: Ids): number {
@@ -35,15 +35,25 @@ class SseStream implements FrameSink, OpenStream {
   readonly #writer: FrameWriter;
   #state: 'open' | 'ended' | 'gone' = 'open';
   #full = false;
-  reader: Reader | undefined;
+  readonly #over = new AbortController();
+  #reader: Reader | undefined;
 
   constructor(res: Response) {
     this.#res = res;
     this.#writer = createFrameWriter(res);
     this.#writer.onDrain(() => {
       this.#full = false;
-      if (this.#state === 'open') this.reader?.drained();
+      if (this.#state === 'open') this.#reader?.drained();
     });
+  }
+
+  /** Aborted once the connection is closed. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  open(subscribed: Extract<Subscribed, { outcome: 'open' }>): void {
+    if (this.#state === 'open') this.#reader = subscribed.open(this);
   }
 
   write(frames: Uint8Array): boolean {
@@ -70,32 +80,30 @@ class SseStream implements FrameSink, OpenStream {
 
   gone(): void {
     this.#state = 'gone';
+    this.#over.abort();
     this.#writer.release();
-    this.reader?.close();
+    this.#reader?.close();
   }
 }
 
 export interface StreamAnswer {
   res: Response;
-  subscribed: Exclude<Subscribed, { outcome: 'at_end' }>;
+  /** Called again while it says `later`. */
+  subscribe: () => Promise<Subscribed>;
   place: StreamPlace;
   ids: Ids;
   clock: Clock;
 }
 
-/** A store that is out of reach is no reason for a status that makes an EventSource give up for good. */
-export async function orLater(subscribing: Promise<Subscribed>): Promise<Subscribed> {
-  try {
-    return await subscribing;
-  } catch (error) {
-    if (isUnavailable(error)) return { outcome: 'later' };
-    throw error;
+/** 204 at the end of a stream; else the headers with a first comment at once, then whatever the reader is given. */
+export async function respondWithStream(answer: StreamAnswer): Promise<void> {
+  const { res, subscribe, place, ids, clock } = answer;
+  const subscribed = await orLater(subscribe());
+  if (subscribed.outcome === 'at_end') {
+    place.release();
+    res.status(204).end();
+    return;
   }
-}
-
-/** Sends the headers with a first comment at once, then whatever the reader is given. */
-export function respondWithStream(answer: StreamAnswer): void {
-  const { res, subscribed, place, ids, clock } = answer;
   // The answer is there when its headers are.
   factsOf(res).answeredAt = clock.now();
   if (res.req.method === 'HEAD') {
@@ -111,13 +119,36 @@ export function respondWithStream(answer: StreamAnswer): void {
   res.writeHead(200, HEADERS);
   res.write(`: connected\nretry: ${retryMs(ids)}\n\n`);
   const stream = new SseStream(res);
-  const cut =
-    subscribed.outcome === 'later' ? clock.after(LATER_MS, () => stream.destroy()) : undefined;
   res.once('close', () => {
-    cut?.cancel();
     stream.gone();
     place.release();
   });
   place.attach(stream);
-  if (subscribed.outcome === 'open') stream.reader = subscribed.open(stream);
+  if (subscribed.outcome === 'open') stream.open(subscribed);
+  else await openLater(stream, { subscribe, clock });
+}
+
+/** A store that is out of reach is no reason for a status that makes an EventSource give up for good. */
+async function orLater(subscribing: Promise<Subscribed>): Promise<Subscribed> {
+  try {
+    return await subscribing;
+  } catch (error) {
+    if (isUnavailable(error)) return { outcome: 'later' };
+    throw error;
+  }
+}
+
+/** Looks again until the stream can be read. Whatever else it is by then, the client comes back and is told. */
+async function openLater(
+  stream: SseStream,
+  { subscribe, clock }: Pick<StreamAnswer, 'subscribe' | 'clock'>,
+): Promise<void> {
+  for (const wait of LATER_MS) {
+    await delay(clock, wait, stream.over);
+    if (stream.over.aborted) return;
+    const subscribed = await orLater(subscribe()).catch(() => undefined);
+    if (subscribed?.outcome === 'open') return stream.open(subscribed);
+    if (subscribed?.outcome !== 'later') break;
+  }
+  stream.destroy();
 }

@@ -44,6 +44,8 @@ export class FakeGenerations implements Generations {
   /** Called with each new reader: what the log has to say at once. */
   onOpen: (sink: FrameSink) => void = () => {};
   atEnd = false;
+  /** So many subscriptions are told to come later. */
+  later = 0;
   repeated = false;
 
   /** The next call fails with this. */
@@ -127,6 +129,10 @@ export class FakeGenerations implements Generations {
     this.#record('subscribe', owner, streamId, from);
     this.#own(owner, streamId, 'stream');
     if (this.atEnd) return { outcome: 'at_end' };
+    if (this.later > 0) {
+      this.later -= 1;
+      return { outcome: 'later' };
+    }
     return {
       outcome: 'open',
       open: (sink) => {

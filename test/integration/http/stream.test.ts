@@ -181,7 +181,9 @@ describe('streams over HTTP', () => {
     });
 
     test('no 503, which would end an EventSource for good, when a store can not be reached', async () => {
-      app.generations.refuse(new AppError('UNAVAILABLE', 'No.'));
+      for (let attempt = 0; attempt < 20; attempt += 1) {
+        app.generations.refuse(new AppError('UNAVAILABLE', 'No.'));
+      }
 
       const answer = await fetch(url);
       const cut = answer.text();
@@ -189,7 +191,7 @@ describe('streams over HTTP', () => {
 
       expect(answer.status).toBe(200);
       expect(answer.headers.get('content-type')).toMatch('text/event-stream');
-      await app.clock.advance(1_000);
+      await app.clock.advance(5_000);
       await expect(cut).rejects.toThrow('terminated');
       expect(app.openStreams.total).toBe(0);
     });
@@ -228,6 +230,74 @@ describe('streams over HTTP', () => {
         app.generations.refuse(new AppError('NOT_FOUND', 'No.'));
         expect(await codeOf(fetch(url))).toBe('404 NOT_FOUND');
       }
+    });
+  });
+
+  describe('a stream that can not be read yet', () => {
+    /** Headers and a comment, and no reader. */
+    const wait = async (): Promise<{ socket: Socket; seen: () => string }> => {
+      let seen = '';
+      const socket = connect(app.port, '127.0.0.1');
+      socket.on('data', (chunk: Buffer) => (seen += chunk.toString('latin1')));
+      socket.on('error', () => {
+        // The cut; 'close' follows.
+      });
+      socket.write(`GET /api/chat/stream/${id} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`);
+      await until(() => seen.includes('retry:'));
+      return { socket, seen: () => seen };
+    };
+
+    test('goes on in the same answer as soon as it can', async () => {
+      app.generations.later = 3;
+      const { socket, seen } = await wait();
+
+      await app.clock.advance(300);
+      expect(app.generations.readers).toHaveLength(0);
+      await app.clock.advance(400);
+      lastReader().sink.write(FRAME);
+      await until(() => seen().includes('text_delta'));
+
+      expect(app.generations.called('subscribe')).toHaveLength(4);
+      socket.destroy();
+      await until(() => lastReader().closed === 1);
+    });
+
+    test('is cut after five seconds, not ended', async () => {
+      app.generations.later = Infinity;
+      const { socket, seen } = await wait();
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+
+      await app.clock.advance(5_000);
+      await closed;
+
+      expect(seen()).not.toContain('\r\n0\r\n\r\n');
+      await until(() => app.openStreams.total === 0);
+      expect(app.clock.pending).toBe(0);
+    });
+
+    test('is cut where it turns out to be gone, or at its end: the next request is told', async () => {
+      app.generations.later = 1;
+      const { socket } = await wait();
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      app.generations.atEnd = true;
+
+      await app.clock.advance(100);
+      await closed;
+
+      expect((await fetch(url)).status).toBe(204);
+    });
+
+    test('is not looked for any more once the client left', async () => {
+      app.generations.later = Infinity;
+      const { socket } = await wait();
+
+      socket.destroy();
+      await until(() => app.openStreams.total === 0);
+      const asked = app.generations.called('subscribe').length;
+      await app.clock.advance(10_000);
+
+      expect(app.generations.called('subscribe')).toHaveLength(asked);
+      expect(app.clock.pending).toBe(0);
     });
   });
 
