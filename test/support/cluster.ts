@@ -57,7 +57,8 @@ export function describeCluster(name: string, fn: (clusters: Clusters) => void):
           const shared = {
             PROFILE: 'cluster',
             REDIS_URL: `redis://127.0.0.1:${redisFaults.port}`,
-            MONGODB_URI: atPort(mongo.uri, mongoFaults.port),
+            // Not shared with a cluster that lives still: one set of records belongs to one Redis.
+            MONGODB_URI: atPort(mongo.another(), mongoFaults.port),
             MAX_GENERATIONS_PER_USER: '1000',
             MAX_STREAMS_PER_USER: '1000',
             ...env,

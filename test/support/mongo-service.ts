@@ -19,6 +19,8 @@ export interface MongoUnderTest {
   readonly mongo: MongoConnection;
   /** One more connection, closed at the end; with a URI one that gives up as soon as the product's does. */
   connect(uri?: string): Promise<MongoConnection>;
+  /** One more database, dropped at the end, too; its URI. */
+  another(): string;
   /** Empties every collection of the database; indexes stay. */
   clear(): Promise<void>;
 }
@@ -54,13 +56,15 @@ const absent: MongoUnderTest = {
     return missing();
   },
   connect: missing,
+  another: missing,
   clear: missing,
 };
 
 function describeThere(name: string, fn: (at: MongoUnderTest) => void): void {
   jest.setTimeout(2 * PATIENT);
   describe(`MongoDB: ${name}`, () => {
-    const uri = withDatabase(SERVER, `holdfast_${randomUUID().replaceAll('-', '').slice(0, 20)}`);
+    const uri = withDatabase(SERVER, newDatabase());
+    const others: string[] = [];
     const open: MongoConnection[] = [];
     let mongo: MongoConnection | undefined;
 
@@ -78,6 +82,7 @@ function describeThere(name: string, fn: (at: MongoUnderTest) => void): void {
 
     afterAll(async () => {
       await mongo?.db.dropDatabase();
+      for (const name of others) await mongo?.client.db(name).dropDatabase();
       await Promise.all(open.map((connection) => connection[Symbol.asyncDispose]()));
     });
 
@@ -87,6 +92,11 @@ function describeThere(name: string, fn: (at: MongoUnderTest) => void): void {
       get mongo() {
         return mongo ?? missing();
       },
+      another() {
+        const name = newDatabase();
+        others.push(name);
+        return withDatabase(SERVER, name);
+      },
       async clear() {
         const { db } = mongo ?? missing();
         const names = await db.listCollections({}, { nameOnly: true }).toArray();
@@ -94,6 +104,10 @@ function describeThere(name: string, fn: (at: MongoUnderTest) => void): void {
       },
     });
   });
+}
+
+function newDatabase(): string {
+  return `holdfast_${randomUUID().replaceAll('-', '').slice(0, 20)}`;
 }
 
 /** The URI with another database. */
