@@ -19,6 +19,7 @@ import { requestLog } from './http/request-log.ts';
 import { mountRoutes } from './http/route.ts';
 import type { Route } from './http/route.ts';
 import { traceRequests } from './http/trace-requests.ts';
+import { protocolRoutes } from './protocols/index.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { authRoutes } from './routes/auth.ts';
 import { chatRoutes } from './routes/chat.ts';
@@ -37,6 +38,7 @@ export function createRoutes(ctx: AppContext, authenticator: Authenticator): Rou
     }),
     ...approvalRoutes(createApprovalController(ctx)),
     ...conversationRoutes(createConversationController(ctx)),
+    ...protocolRoutes(ctx),
     ...authRoutes(createSessionController({ clock: ctx.clock, authenticator })),
     ...opsRoutes(
       createOpsController({

@@ -1,3 +1,4 @@
+import type { Protocol } from './values.ts';
 import { randomBytes } from 'node:crypto';
 import type { ToolPolicy } from '../hitl/tool-policy.ts';
 import { contradictions } from './contradictions.ts';
@@ -27,6 +28,8 @@ export interface Config {
   logLevel: Env['LOG_LEVEL'];
   auth: AuthConfig;
   allowedOrigins: readonly string[];
+  /** Those besides our own. */
+  protocols: readonly Protocol[];
   model: { name: string; title: string | null; stallTimeoutMs: number };
   /** The providers' own environment names that are set. */
   providers: Readonly<Record<string, string>>;
@@ -41,6 +44,8 @@ export interface Config {
     maxGenerationsPerUser: number;
     maxStreamsPerUser: number;
     bodyBytes: number;
+    /** Of protocols whose clients send the whole history. */
+    historyBodyBytes: number;
     textChars: number;
     jsonDepth: number;
     jsonKeys: number;
@@ -121,6 +126,7 @@ function toConfig(env: Env, tracing: TraceExporter): Config {
     logLevel: env.LOG_LEVEL,
     auth: authOf(env),
     allowedOrigins: env.ALLOWED_ORIGINS ?? [],
+    protocols: env.PROTOCOLS,
     model: { name: env.MODEL, title: env.TITLE_MODEL, stallTimeoutMs: env.MODEL_STALL_TIMEOUT },
     providers: providersOf(env),
     stream: {
@@ -134,6 +140,7 @@ function toConfig(env: Env, tracing: TraceExporter): Config {
       maxGenerationsPerUser: env.MAX_GENERATIONS_PER_USER,
       maxStreamsPerUser: env.MAX_STREAMS_PER_USER,
       bodyBytes: env.MAX_BODY_BYTES,
+      historyBodyBytes: env.MAX_HISTORY_BODY_BYTES,
       textChars: env.MAX_TEXT_CHARS,
       jsonDepth: env.MAX_JSON_DEPTH,
       jsonKeys: env.MAX_JSON_KEYS,

@@ -7,6 +7,7 @@ import {
   integer,
   model,
   oneOf,
+  protocols,
   origins,
   pattern,
   receiverUrl,
@@ -133,6 +134,11 @@ export const envSchema = z.object({
   ALLOWED_ORIGINS: optional(origins, 'Web origins whose pages may call the API.', {
     unset: 'the same origin',
   }),
+  PROTOCOLS: given(
+    protocols,
+    'ai-sdk,ag-ui,openai',
+    'Protocols that are spoken besides our own; `none`: ours alone.',
+  ),
   MODEL: given(model, 'demo', 'Model of the default agent.'),
   TITLE_MODEL: optional(model, 'Model that writes titles.', { unset: 'from the text' }),
   MODEL_STALL_TIMEOUT: given(
@@ -186,6 +192,11 @@ export const envSchema = z.object({
   ),
   MAX_STREAMS_PER_USER: given(integer(1, 100_000), '50', 'Open streams of a user.'),
   MAX_BODY_BYTES: given(integer(1_024, 104_857_600), '262144', 'Largest request body.'),
+  MAX_HISTORY_BODY_BYTES: given(
+    integer(1_024, 104_857_600),
+    '4194304',
+    'Largest request body of protocols whose clients send the whole history.',
+  ),
   MAX_TEXT_CHARS: given(integer(1, 10_000_000), '100000', 'Longest `text` of a message.'),
   MAX_JSON_DEPTH: given(integer(4, 128), '32', 'Deepest nesting of a JSON body.'),
   MAX_JSON_KEYS: given(integer(16, 100_000), '1000', 'Most keys of one JSON object.'),

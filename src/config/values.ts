@@ -125,3 +125,17 @@ export const model: Form<string> = pattern(
   'demo, openai:<model> or anthropic:<model>',
   /^(?:demo|(?:openai|anthropic):[^\s:][^\s]{0,199})$/,
 );
+
+export const PROTOCOLS = ['ai-sdk', 'ag-ui', 'openai'] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
+
+/** Protocols besides our own, comma-separated, or `none`. */
+export const protocols: Form<Protocol[]> = form(
+  'protocols separated by commas (ai-sdk, ag-ui, openai), or none',
+  (text) => {
+    if (text.trim() === 'none') return [];
+    const named = text.split(',').map((item) => item.trim());
+    const known = PROTOCOLS.filter((name) => named.includes(name));
+    return named.length === known.length ? known : undefined;
+  },
+);

@@ -11,7 +11,7 @@ import type { OpenStreams } from './open-streams.ts';
 
 /** All that the HTTP side needs; the composition root makes it. */
 export interface AppContext {
-  config: Pick<Config, 'server' | 'auth' | 'allowedOrigins' | 'limits'>;
+  config: Pick<Config, 'server' | 'auth' | 'allowedOrigins' | 'limits' | 'protocols'>;
   generations: Generations;
   conversations: ConversationStore;
   approvals: Approvals;

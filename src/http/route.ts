@@ -41,7 +41,7 @@ interface RouteBase {
   method: 'get' | 'post' | 'patch' | 'delete';
   /** Express's pattern. */
   path: string;
-  tag: 'chat' | 'approvals' | 'conversations' | 'auth' | 'ops';
+  tag: 'chat' | 'approvals' | 'conversations' | 'auth' | 'ops' | 'ai-sdk' | 'ag-ui' | 'openai';
   doc: RouteDoc;
 }
 

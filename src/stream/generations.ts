@@ -27,6 +27,8 @@ export type Target = { generationId: string } | { conversationId: string };
 export interface StartRequest {
   text: string;
   conversationId?: string;
+  /** The conversation's id is the caller's: it is made with this turn unless it is there. */
+  createConversation?: boolean;
   /** Client-made; also the idempotency key. */
   messageId?: string;
   /** From the `Idempotency-Key` header. */
@@ -94,6 +96,8 @@ export interface ActiveGeneration {
 export interface ReadFrom {
   /** Raw cursor of the client; undefined or empty: from the start. */
   cursor: string | undefined;
+  /** From the start without coalescing: every event that there ever was, for a fold of another protocol. */
+  exact?: boolean;
   /** One `sync` frame instead of the past. */
   snapshot: boolean;
 }
@@ -105,9 +109,10 @@ export type Subscribed =
   /** The log can't be read at this moment, and will be: the client is to come back with its cursor. */
   | { outcome: 'later' };
 
-/** Where frames go: a socket. `write` returns false when its buffer is full; then `Reader.drained` is due. */
+/** Where frames go: a socket. */
 export interface FrameSink {
-  write(frames: Uint8Array): boolean;
+  /** False: its buffer is full, and `Reader.drained` is due. `last`: for the moment there is no more. */
+  write(frames: Uint8Array, last?: boolean): boolean;
   /** The terminal event was written. */
   end(): void;
   /** The stream can't be continued here; the client must come back with its cursor. Never a clean end. */

@@ -41,6 +41,14 @@ interface Turn {
   spec: RunSpec;
 }
 
+interface Place {
+  conversationId: string;
+  parentMessageId: string | null;
+  temporary: boolean;
+  /** The conversation is made with this turn. */
+  fresh: boolean;
+}
+
 /** Submits turns (T1): idempotent by key, one active generation per conversation, answered before any model work. */
 export class Starter {
   readonly #deps: StarterDeps;
@@ -194,7 +202,7 @@ export class Starter {
         parentMessageId: place.parentMessageId,
         text: request.text,
         responseMessageId: ids.sortable('msg'),
-        newConversation: request.conversationId === undefined,
+        newConversation: place.fresh,
         follows: request.parentMessageId === undefined,
         temporary: place.temporary,
       },
@@ -211,20 +219,18 @@ export class Starter {
     };
   }
 
-  async #conversation(
-    owner: Owner,
-    request: StartRequest,
-  ): Promise<{ conversationId: string; parentMessageId: string | null; temporary: boolean }> {
+  async #conversation(owner: Owner, request: StartRequest): Promise<Place> {
     const { ids, conversations } = this.#deps;
-    const { conversationId, temporary } = request;
-    if (conversationId === undefined) {
+    const { conversationId = ids.sortable('conv'), temporary } = request;
+    const given = request.conversationId !== undefined;
+    const known = given ? await conversations.get(conversationId) : undefined;
+    if (!known && (!given || request.createConversation === true)) {
       if (request.parentMessageId !== undefined) throw notFound('message');
-      return { conversationId: ids.sortable('conv'), parentMessageId: null, temporary };
+      return { conversationId, parentMessageId: null, temporary, fresh: true };
     }
-    const known = await conversations.get(conversationId);
     if (!known || !sameOwner(known.owner, owner)) throw notFound('conversation');
     const parentMessageId = await this.#parent(conversationId, request.parentMessageId);
-    return { conversationId, parentMessageId, temporary: known.temporary };
+    return { conversationId, parentMessageId, temporary: known.temporary, fresh: false };
   }
 
   /** A given parent must be there; else the turn follows the newest answer, also one that is still being made. */

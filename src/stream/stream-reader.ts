@@ -88,7 +88,7 @@ export class StreamReader implements Reader, Follower {
 
   #send(bytes: Uint8Array): void {
     this.#deps.metrics.bytesSent(bytes.length);
-    this.#blocked = !this.#sink.write(bytes);
+    this.#blocked = !this.#sink.write(bytes, this.#at.seq === this.#view.head.seq);
   }
 
   #caughtUp(): void {

@@ -28,7 +28,7 @@ export class Subscriber {
     if (view) {
       const known = typeof cursor === 'object' && own(job.generationId, cursor);
       const current = known ? await catchUp(view, { job, at: cursor }, this.#deps) : view;
-      return this.#live(current, { cursor, snapshot: from.snapshot });
+      return this.#live(current, { ...from, cursor });
     }
     // The log is past its retention, or was lost with its store.
     if (job.status === 'finished') return this.#record(job, cursor);
@@ -38,7 +38,7 @@ export class Subscriber {
 
   #live(
     view: LogView,
-    from: { cursor: Cursor | 'malformed' | undefined; snapshot: boolean },
+    from: Omit<ReadFrom, 'cursor'> & { cursor: Cursor | 'malformed' | undefined },
   ): Subscribed {
     const start = startOf(view, from);
     if (start.from === 'cursor' && view.closed && start.at.seq === view.head.seq) {
@@ -74,9 +74,14 @@ function own(generationId: string, cursor: Cursor): boolean {
 
 function startOf(
   view: LogView,
-  { cursor, snapshot }: { cursor: Cursor | 'malformed' | undefined; snapshot: boolean },
+  {
+    cursor,
+    snapshot,
+    exact = false,
+  }: Omit<ReadFrom, 'cursor'> & { cursor: Cursor | 'malformed' | undefined },
 ): Start {
   if (snapshot) return { from: 'snapshot' };
+  if (cursor === undefined && exact) return { from: 'cursor', at: { fence: 0, seq: 0 } };
   if (cursor === undefined) return { from: 'start' };
   if (cursor === 'malformed' || !own(view.generationId, cursor)) {
     return { from: 'reset', reason: 'malformed' };
@@ -87,7 +92,7 @@ function startOf(
 }
 
 function sendWhole(sink: FrameSink, frames: Uint8Array): Reader {
-  sink.write(frames);
+  sink.write(frames, true);
   sink.end();
   return { drained() {}, close() {} };
 }

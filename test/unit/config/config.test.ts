@@ -29,6 +29,7 @@ describe('a configuration without anything set', () => {
       logLevel: 'info',
       auth: { mode: 'dev', anyHost: false },
       allowedOrigins: [],
+      protocols: ['ai-sdk', 'ag-ui', 'openai'],
       model: { name: 'demo', title: null, stallTimeoutMs: 60_000 },
       providers: {},
       stream: {
@@ -42,6 +43,8 @@ describe('a configuration without anything set', () => {
         maxGenerationsPerUser: 10,
         maxStreamsPerUser: 50,
         bodyBytes: 262_144,
+        historyBodyBytes: 4_194_304,
+        historyBodyBytes: 4_194_304,
         textChars: 100_000,
         jsonDepth: 32,
         jsonKeys: 1_000,
@@ -130,6 +133,12 @@ describe('values', () => {
     const raw = { ALLOWED_ORIGINS: 'https://a.example, http://localhost:5173,https://a.example' };
 
     expect(loadConfig(raw).allowedOrigins).toEqual(['https://a.example', 'http://localhost:5173']);
+  });
+
+  test('takes the protocols that are named, or none', () => {
+    expect(loadConfig({ PROTOCOLS: 'openai, ai-sdk' }).protocols).toEqual(['ai-sdk', 'openai']);
+    expect(loadConfig({ PROTOCOLS: 'none' }).protocols).toEqual([]);
+    expect(() => loadConfig({ PROTOCOLS: 'ai-sdk,gopher' })).toThrow('PROTOCOLS');
   });
 
   test("hands the providers' own names on, those that are set", () => {

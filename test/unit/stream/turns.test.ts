@@ -67,3 +67,31 @@ test('a parent that was asked for stays', async () => {
   expect(await parentOf(waits.generationId)).toBe(first.responseMessageId);
   expect((await other.api.status(ALICE, conversationId)).active).toBe(true);
 });
+
+test('a conversation under an id of the client is made with its first turn, and goes on with the next', async () => {
+  const turn = { conversationId: 'conv_mine', createConversation: true } as const;
+  const first = await one.start(turn);
+  one.runner.last.end();
+  await settle();
+  const second = await other.start({ ...turn, text: 'again' });
+
+  expect(first.conversationId).toBe('conv_mine');
+  expect((await stores.conversations.get('conv_mine'))?.owner).toEqual(ALICE);
+  expect(await parentOf(second.generationId)).toBe(first.responseMessageId);
+  const others = { tenantId: ALICE.tenantId, userId: 'somebody else' };
+  await expect(one.start(turn, others)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+});
+
+test('two first turns of such a conversation at once: one begins, the other finds it busy', async () => {
+  const turn = { conversationId: 'conv_mine', createConversation: true } as const;
+
+  const both = await Promise.allSettled([
+    one.start({ ...turn, messageId: 'a' }),
+    other.start({ ...turn, messageId: 'b' }),
+  ]);
+
+  expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+  expect(both.find((it) => it.status === 'rejected')).toMatchObject({
+    reason: { code: 'CONVERSATION_BUSY' },
+  });
+});

@@ -1,0 +1,6 @@
+import type { AppContext } from '../../http/context.ts';
+import type { Route } from '../../http/route.ts';
+
+export function openaiRoutes(_ctx: AppContext): Route[] {
+  return [];
+}
