@@ -44,7 +44,6 @@ describe('a configuration without anything set', () => {
         maxStreamsPerUser: 50,
         bodyBytes: 262_144,
         historyBodyBytes: 4_194_304,
-        historyBodyBytes: 4_194_304,
         textChars: 100_000,
         jsonDepth: 32,
         jsonKeys: 1_000,
