@@ -167,6 +167,13 @@ export interface AgentCatalog {
   }): RunSpec | undefined;
 }
 
+/** An agent as clients may know it. */
+export interface AgentCard {
+  agentId: string;
+  /** Some of its tools can wait for a person: it asks questions, or its policy wants approvals. */
+  waits: boolean;
+}
+
 /** Makes the title of a conversation from its first turn. Never rejects for want of a model: falls back to the text. */
 export interface Titler {
   title(text: string, signal: AbortSignal): Promise<string>;

@@ -48,9 +48,11 @@ function isDistinct(values: string[]): boolean {
   return new Set(values).size === values.length;
 }
 
+export const ASK_USER = 'ask_user';
+
 /** Questions for the person. They have no effect; the run waits for the answers as it waits for an approval. */
 export function askUserTool(): ToolDefinition {
-  const name = 'ask_user';
+  const name = ASK_USER;
   const description =
     'Asks the user one to four questions and waits for the answers. Offer options where there are few good answers.';
   const shape = defineTool({ name, description, schema, effects: 'read', run: async () => '' });

@@ -141,3 +141,17 @@ export function demoAgent(deps: DemoDeps): AgentDefinition {
     parameters: {},
   };
 }
+
+/** The demo agent for clients that can't answer: only tools that never wait for a person. */
+export function demoPlainAgent(deps: DemoDeps): AgentDefinition {
+  const record = recorder(deps);
+  return {
+    id: 'demo-plain',
+    toolApproval: OPEN_POLICY,
+    model: 'demo',
+    instructions: 'You are a script that shows what this server can do.',
+    tools: plainTools(deps, record),
+    maxSteps: 10,
+    parameters: {},
+  };
+}

@@ -34,8 +34,8 @@ export function errorHandler(deps: { logger: Logger }): ErrorRequestHandler {
     facts.errorCode = refusal.code;
     if (refusal.status >= 500) {
       const { requestId, route } = facts;
-      // 503 is a state that we announce; 500 is a fault that someone must look at.
-      const level = refusal.status === 503 ? 'warn' : 'error';
+      // 500 is a fault that someone must look at; the others are states that we announce.
+      const level = refusal.status === 500 ? 'error' : 'warn';
       deps.logger[level]({ err: error, requestId, route }, 'request failed');
     }
     if (res.headersSent) {
@@ -44,7 +44,7 @@ export function errorHandler(deps: { logger: Logger }): ErrorRequestHandler {
       return;
     }
     for (const [name, value] of Object.entries(refusal.headers)) res.setHeader(name, value);
-    res.status(refusal.status).json(errorBody(refusal));
+    res.status(refusal.status).json((facts.refusalBody ?? errorBody)(refusal));
   };
 }
 

@@ -82,6 +82,8 @@ export function errorsOf(route: Route): ErrorCode[] {
 }
 
 function errorAnswers(route: Route): JsonObject {
+  const { refusals } = route;
+  const schema = refusals ? inline(refusals.schema, 'output') : ref('Error');
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of errorsOf(route)) {
     const status = ERROR_STATUS[code];
@@ -91,7 +93,7 @@ function errorAnswers(route: Route): JsonObject {
     String(status),
     {
       description: codes.map((code) => `\`${code}\``).join(', '),
-      content: { 'application/json': { schema: ref('Error') } },
+      content: { 'application/json': { schema } },
     },
   ]);
   return Object.fromEntries(entries);

@@ -1,6 +1,8 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { AppError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
+import type { JsonObject } from '../lib/json.ts';
 
 /** What is known of one request besides its own content. */
 export class RequestFacts {
@@ -11,6 +13,8 @@ export class RequestFacts {
   /** When the answer began, where it goes on for long: a stream's duration is no latency. */
   answeredAt: number | undefined;
   errorCode: string | undefined;
+  /** The form of a refusal where it is not ours. */
+  refusalBody: ((error: AppError) => JsonObject) | undefined;
 
   constructor(requestId: string, startedAt: number) {
     this.requestId = requestId;

@@ -2,6 +2,7 @@ import type { Express, Request, Response } from 'express';
 import type { z } from 'zod';
 import { AppError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { JsonObject } from '../lib/json.ts';
 import type { Owner } from '../stream/job.ts';
 import type { Authenticator } from './auth.ts';
 import { answerOptions } from './cors.ts';
@@ -37,10 +38,18 @@ export interface RouteDoc {
   errors?: ErrorCode[];
 }
 
+export interface RefusalForm {
+  body(error: AppError): JsonObject;
+  /** Of that body, for the OpenAPI document. */
+  schema: z.ZodType;
+}
+
 interface RouteBase {
   method: 'get' | 'post' | 'patch' | 'delete';
   /** Express's pattern. */
   path: string;
+  /** Refusals in another form than ours: of protocols that have their own. */
+  refusals?: RefusalForm;
   tag: 'chat' | 'approvals' | 'conversations' | 'auth' | 'ops' | 'ai-sdk' | 'ag-ui' | 'openai';
   doc: RouteDoc;
 }
@@ -51,7 +60,9 @@ export type Route = RouteBase &
   ({ access: 'public'; handle: Handler<Call> } | { access: 'user'; handle: Handler<UserCall> });
 
 async function run(route: Route, call: Call, authenticator: Authenticator): Promise<void> {
-  factsOf(call.res).route = route.path;
+  const facts = factsOf(call.res);
+  facts.route = route.path;
+  facts.refusalBody = route.refusals?.body;
   if (route.access === 'public') return route.handle(call);
   const identity = await authenticator.identify(call.req);
   const { tenantId, userId } = identity;
@@ -75,7 +86,9 @@ export function mountRoutes(app: Express, routes: Route[], authenticator: Authen
     }
     const methods = methodsOf(group);
     mounted.all((req: Request, res: Response) => {
-      factsOf(res).route = path;
+      const facts = factsOf(res);
+      facts.route = path;
+      facts.refusalBody = group[0]?.refusals?.body;
       if (req.method === 'OPTIONS') return answerOptions(req, res, methods);
       throw new AppError('METHOD_NOT_ALLOWED', `Allowed here: ${methods}.`, {
         headers: { Allow: methods },
