@@ -61,7 +61,16 @@ export class AppError extends Error {
 
 /** One sentence for everything that does not exist or is not yours: the bytes must not tell which. */
 export function notFound(
-  what: 'conversation' | 'stream' | 'generation' | 'agent' | 'message' | 'approval' | 'rule',
+  what:
+    | 'conversation'
+    | 'stream'
+    | 'generation'
+    | 'agent'
+    | 'message'
+    | 'approval'
+    | 'rule'
+    | 'response'
+    | 'chat completion',
 ): AppError {
   return new AppError('NOT_FOUND', `No such ${what}.`);
 }

@@ -39,7 +39,7 @@ export interface RouteDoc {
 }
 
 export interface RefusalForm {
-  body(error: AppError): JsonObject;
+  body: (error: AppError) => JsonObject;
   /** Of that body, for the OpenAPI document. */
   schema: z.ZodType;
 }

@@ -10,6 +10,8 @@ export interface EncodedFrom {
   generationId: string;
   /** What the client has: of a stream of the same protocol. Undefined, empty or of another generation: nothing. */
   cursor?: string | undefined;
+  /** The number of the last frame that the client has, in protocols that number their frames. */
+  after?: number | undefined;
   /** Nothing is sent before the first event for which this holds: a response that goes on behind a pause. */
   begin?: (event: LogEvent) => boolean;
 }
@@ -47,6 +49,8 @@ class EncodingSink<S> implements FrameSink {
   #count = 0;
   /** What is told is from the record, of a log that is no longer there. */
   #fromRecord = false;
+  /** Frames have other numbers than they had in that log. */
+  #renumbered = false;
   #over = false;
   #reader: Reader | undefined;
 
@@ -69,7 +73,7 @@ class EncodingSink<S> implements FrameSink {
   write(bytes: Uint8Array, last = false): boolean {
     if (this.#over) return false;
     let out = '';
-    let ending: { text: string } | undefined;
+    let ending: (() => string) | undefined;
     for (const frame of nativeFrames(bytes)) {
       if (frame.kind === 'event') ({ text: out, ending } = this.#event(out, frame.event));
       else if (this.#count > 0) {
@@ -78,20 +82,18 @@ class EncodingSink<S> implements FrameSink {
         return false;
       } else out += this.#replay(eventsOfState(frame.state));
     }
-    return last && ending ? this.#finish(out + ending.text) : this.#send(out);
+    return last && ending ? this.#finish(out + ending()) : this.#send(out);
   }
 
-  #event(before: string, event: LogEvent): { text: string; ending: { text: string } | undefined } {
+  #event(before: string, event: LogEvent): { text: string; ending: (() => string) | undefined } {
     this.#count += 1;
     this.#begun ||= this.#from.begin?.(event) ?? true;
     const { state, frames, ending } = this.#encoder.encode(this.#state, event);
     this.#state = state;
     const text = before + this.#format(event, frames, 0);
-    return {
-      text,
-      ending:
-        ending && this.#begun ? { text: this.#format(event, ending, frames.length) } : undefined,
-    };
+    // Most that may end do not: something has followed.
+    const end = (): string => this.#format(event, ending ?? [], frames.length);
+    return { text, ending: ending && this.#begun ? end : undefined };
   }
 
   /** These events have no places in any log: who has a cursor of it has had them. */
@@ -99,6 +101,7 @@ class EncodingSink<S> implements FrameSink {
     const at = new Date(0).toISOString();
     let out = '';
     this.#fromRecord = true;
+    this.#renumbered = true;
     for (const body of bodies) {
       const { text } = this.#event('', { seq: this.#count + 1, fence: 0, at, body });
       out += text;
@@ -109,11 +112,14 @@ class EncodingSink<S> implements FrameSink {
 
   #format(event: LogEvent, frames: readonly ProtocolFrame[], first: number): string {
     if (!this.#begun) return '';
-    const held = this.#fromRecord && this.#held ? Infinity : framesHeld(this.#held, event);
+    const { after = -1 } = this.#from;
+    const had = this.#held !== undefined || after >= 0;
+    const held = this.#fromRecord && had ? Infinity : framesHeld(this.#held, event);
+    const numbered = this.#renumbered ? -1 : after;
     return frames
-      .map(({ event: name, data }, index) => {
+      .map(({ event: name, data, n = Infinity }, index) => {
         const frame = first + index;
-        if (frame < held) return '';
+        if (frame < held || n <= numbered) return '';
         const id = formatFrameCursor(this.#from.generationId, { ...event, frame });
         return `id: ${id}\n${name === undefined ? '' : `event: ${name}\n`}data: ${data}\n\n`;
       })

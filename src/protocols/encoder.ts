@@ -4,6 +4,8 @@ import type { LogEvent } from '../stream/events.ts';
 export interface ProtocolFrame {
   event?: string;
   data: string;
+  /** Its number, where the protocol numbers its frames; numbers only rise. */
+  n?: number;
 }
 
 export interface Encoded<S> {

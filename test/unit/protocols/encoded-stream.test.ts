@@ -20,6 +20,7 @@ const numbers: Encoder<number> = {
     const frames = Array.from({ length: count }, (_, index) => ({
       event: 'n',
       data: `${state + index}`,
+      n: state + index,
     }));
     const over = body.type === 'done' || body.type === 'pending_action';
     return {
@@ -187,6 +188,18 @@ describe('a stream in another protocol', () => {
     expect(page.frames.map(({ data }) => data)).toEqual(['1', '2', 'last', '[DONE]']);
   });
 
+  test('from the number of any frame has exactly the frames behind it', async () => {
+    const chunks = [bytesOf(logOf([created(), word(2), word(0), word(3), done]))];
+    const whole = await read(chunks);
+
+    for (const [index, { id }] of whole.frames.slice(0, 5).entries()) {
+      const rest = await read(chunks, { after: index });
+
+      expect(rest.text).toBe((await read(chunks, { cursor: id })).text);
+    }
+    expect((await read(chunks, { after: -1 })).text).toBe(whole.text);
+  });
+
   test('to a cursor of withdrawn words gives all that stands in their place', async () => {
     const before = logOf([created(), word(1), word(1), word(1)], 1);
     const lost = (await read([bytesOf(before)])).frames.at(-1)?.id ?? '';
@@ -229,9 +242,11 @@ describe('a stream in another protocol', () => {
 
     const fresh = await read([record]);
     const back = await read([record], { cursor: 'abcdef.1.2.0' });
+    const numbered = await read([record], { after: 1_000 });
 
     expect(fresh.frames.map(({ data }) => data)).toEqual(['0', '1', 'last', '[DONE]']);
     expect(back.frames.map(({ data }) => data)).toEqual(['last', '[DONE]']);
+    expect(numbered.text).toBe(back.text);
   });
 
   test.each(['', 'nonsense', 'abcdef.1.2', 'zzzzzz.1.2.0', 'abcdef.1.2.-1', 'abcdef.1.2.0.0'])(
