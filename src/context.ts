@@ -2,6 +2,7 @@ import type { Express } from 'express';
 import { createApp } from './app.ts';
 import type { AgentCatalog, AgentRunner, Titler } from './agent/agent-runner.ts';
 import { createEngine } from './agent/engine.ts';
+import type { OwnAgent } from './agent/own-graph.ts';
 import type { Config } from './config/config.ts';
 import { WebhookDispatcher, type WebhookDeps } from './hitl/webhooks.ts';
 import { createMetrics } from './http/metrics.ts';
@@ -21,6 +22,8 @@ export interface Overrides {
   clock?: Clock;
   ids?: Ids;
   loggers?: Loggers;
+  /** In place of the built-in ones. */
+  agents?: readonly OwnAgent[];
   /** Replace the agents and what runs them. */
   runner?: AgentRunner;
   catalog?: AgentCatalog;
@@ -68,6 +71,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       model,
       providers,
       demoLedger,
+      ...(over.agents ? { agents: over.agents } : {}),
       policy: config.toolPolicy,
       log: loggers.agent,
       tracer,
@@ -105,6 +109,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       generations: core.generations,
       conversations: stores.conversations,
       approvals: core.approvals,
+      agents: engine.cards,
       clock,
       now: () => stores.jobs.now(),
       ids,

@@ -5,16 +5,19 @@ import { NO_TRACER } from '../lib/tracing.ts';
 import type { RunRequest } from './agent-runner.ts';
 import { approvalMiddleware } from './approval-middleware.ts';
 import type { AgentDefinition, SubAgentDefinition } from './catalog.ts';
+import type { StreamChunk } from './event-mapper.ts';
 import type { FlowGate } from './flow-gate.ts';
 import { GuardedModel } from './guarded-model.ts';
 import type { ApprovalValue } from './interrupt-value.ts';
-import type { RunnerDeps } from './langgraph-runner.ts';
+import type { RunInput, RunnerDeps, RunOptions } from './langgraph-runner.ts';
+import type { ResolvedModel } from './models.ts';
+import { streamChunks, withCheckpointer } from './own-graph.ts';
 import { toolGuard } from './tool-guard.ts';
 import type { CompiledAgent, ToolRun } from './tools.ts';
 
 /** An agent made for one segment: its tools and its model know the run, nothing travels through shared state. */
 export interface BuiltAgent {
-  agent: CompiledAgent;
+  stream(input: RunInput, options: RunOptions): Promise<AsyncIterable<StreamChunk>>;
   contextMax: number | null;
 }
 
@@ -33,23 +36,31 @@ function instructionsFor({ instructions }: SubAgentDefinition, timezone: string 
 }
 
 export async function buildAgent(definition: AgentDefinition, run: Run): Promise<BuiltAgent> {
-  return compile(definition, run, { checkpointer: run.segment.saver });
+  const checkpointer = run.segment.saver;
+  if (!definition.own) {
+    const { agent, contextMax } = await compile(definition, run, { checkpointer });
+    return { stream: (input, options) => agent.graph.stream(input, options), contextMax };
+  }
+  const { own } = definition;
+  const graph = await own.compile({
+    checkpointer,
+    ...handsOf(definition, run),
+    guard: (model) =>
+      guarded({ model, requiresFinish: false }, { run, definition, name: model.getName() }),
+  });
+  return {
+    stream: async (input, options) =>
+      streamChunks(await graph.stream(input, withCheckpointer(options, checkpointer))),
+    contextMax: null,
+  };
 }
 
-async function compile(
-  definition: SubAgentDefinition,
-  run: Run,
-  // A sub-agent checkpoints under its parent's thread.
-  own: { checkpointer?: BaseCheckpointSaver } = {},
-): Promise<BuiltAgent> {
-  const { deps, request, segment, asked, usedToolIds } = run;
-  const { tools } = definition;
-  const tracer = deps.tracer ?? NO_TRACER;
-  const { model, requiresFinish } = await deps.models.resolve(
-    definition.model,
-    definition.parameters,
-  );
-  const guarded = new GuardedModel({
+function guarded(
+  { model, requiresFinish }: ResolvedModel,
+  of: { run: Run; definition: SubAgentDefinition; name: string },
+): GuardedModel {
+  const { deps, segment, usedToolIds } = of.run;
+  return new GuardedModel({
     inner: model,
     gate: segment.gate,
     clock: deps.clock,
@@ -58,30 +69,48 @@ async function compile(
     usedToolIds,
     stallTimeoutMs: deps.stallTimeoutMs,
     maxRetries: deps.maxRetries,
-    maxSteps: definition.maxSteps,
+    maxSteps: of.definition.maxSteps,
     requiresFinish,
     retried: deps.retried,
-    tracing: { tracer, model: definition.model },
+    tracing: { tracer: deps.tracer ?? NO_TRACER, model: of.name },
   });
+}
+
+/** An agent's tools for this run, and what stands between them and the model. */
+function handsOf({ tools }: SubAgentDefinition, run: Run) {
+  const { deps, request, segment, asked } = run;
   const toolRun: ToolRun = {
     generationId: request.generationId,
     ledger: request.ledger,
     signal: segment.stop.signal,
-    tracer,
+    tracer: deps.tracer ?? NO_TRACER,
     flow: async () => segment.gate.pass(),
     compile: async (agent) => (await compile(agent, run)).agent,
   };
   const guard = toolGuard(tools);
   const approval = approvalMiddleware({ tools, policy: request.policy, asked });
-  const agent = createAgent({
-    model: guarded,
+  return {
     tools: tools.map((tool) => tool.bind(toolRun)),
-    // A string would be sent as a list of blocks, which many OpenAI-compatible servers do not take.
-    systemPrompt: new SystemMessage(instructionsFor(definition, request.spec.timezone)),
     // Without tools there is nothing to approve, and its step costs a checkpoint for each model call.
     middleware: tools.length > 0 ? [approval, guard] : [guard],
+  };
+}
+
+async function compile(
+  definition: SubAgentDefinition,
+  run: Run,
+  // A sub-agent checkpoints under its parent's thread.
+  own: { checkpointer?: BaseCheckpointSaver } = {},
+): Promise<{ agent: CompiledAgent; contextMax: number | null }> {
+  const { model: name, parameters } = definition;
+  const resolved = await run.deps.models.resolve(name, parameters);
+  const agent = createAgent({
+    model: guarded(resolved, { run, definition, name }),
+    ...handsOf(definition, run),
+    // A string would be sent as a list of blocks, which many OpenAI-compatible servers do not take.
+    systemPrompt: new SystemMessage(instructionsFor(definition, run.request.spec.timezone)),
     ...own,
     name: definition.id,
   });
-  return { agent, contextMax: model.profile.maxInputTokens ?? null };
+  return { agent, contextMax: resolved.model.profile.maxInputTokens ?? null };
 }

@@ -3,6 +3,8 @@ import { OPEN_POLICY } from '../hitl/tool-policy.ts';
 import type { ToolPolicy } from '../hitl/tool-policy.ts';
 import type { JsonObject } from '../lib/json.ts';
 import type { AgentCatalog } from './agent-runner.ts';
+import type { CompiledGraph, GraphDeps } from './own-graph.ts';
+import { AgentError } from './agent-error.ts';
 import type { ToolDefinition } from './tools.ts';
 
 export interface AgentDefinition {
@@ -17,17 +19,24 @@ export interface AgentDefinition {
   parameters: JsonObject;
   /** Which tool calls wait for a person, also those of its sub-agents. It can only tighten the service's. */
   toolApproval: ToolPolicy;
+  /** A graph that takes the place of model and instructions. */
+  own?: { version: string; compile: (deps: GraphDeps) => Promise<CompiledGraph> };
 }
 
 /** A sub-agent stands under the policy of the agent that a turn is asked of. */
-export type SubAgentDefinition = Omit<AgentDefinition, 'toolApproval'>;
+export type SubAgentDefinition = Omit<AgentDefinition, 'toolApproval' | 'own'>;
 
 /** Changes with everything that shapes a run: a frozen run must not go on under another definition. */
-export function fingerprintOf({ tools, ...rest }: SubAgentDefinition): string {
+export function fingerprintOf({
+  tools,
+  own,
+  ...rest
+}: SubAgentDefinition & Pick<AgentDefinition, 'own'>): string {
   const shapes = tools.map(({ name, description, parameters, effects, version }) => {
     return { name, description, parameters, effects, version };
   });
-  return hashOf({ ...rest, tools: shapes });
+  // Nobody can tell whether two functions do the same: a graph is as new as its developer says.
+  return hashOf({ ...rest, tools: shapes, ...(own ? { version: own.version } : {}) });
 }
 
 export interface Agents extends AgentCatalog {
@@ -41,7 +50,7 @@ export function createAgentCatalog(deps: {
   policy: ToolPolicy;
 }): Agents {
   const byId = new Map(deps.agents.map((agent) => [agent.id, agent]));
-  if (byId.size < deps.agents.length) throw new Error('Two agents have the same id.');
+  if (byId.size < deps.agents.length) throw new AgentError('Two agents have the same id.');
   if (!byId.has(deps.defaultAgent)) throw new Error(`No agent is called '${deps.defaultAgent}'.`);
   return {
     get: (agentId) => byId.get(agentId),

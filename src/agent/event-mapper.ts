@@ -54,11 +54,12 @@ type EventBody = Extract<RunnerEvent, { type: 'event' }>['body'];
 /** Largest `custom` payload that goes into the log. */
 const MAX_CUSTOM_CHARS = 64 * 1024;
 
-/** `standing`: what a checkpoint already holds and LangGraph may say again. */
+/** `standing`: what a checkpoint already holds and LangGraph may say again. `known`: ids of messages of earlier turns. */
 export function mapperState(from: {
   nextPart: number;
   contextMax?: number | null;
   standing?: Standing;
+  known?: readonly string[];
 }): MapperState {
   const { calls = [], results = [] } = from.standing ?? {};
   const tools = new Map<string, 'announced' | 'ready' | 'done'>();
@@ -71,7 +72,7 @@ export function mapperState(from: {
     open: new Map(),
     slots: new Map(),
     tools,
-    finished: new Set(calls.map(({ call }) => call)),
+    finished: new Set([...(from.known ?? []), ...calls.map(({ call }) => call)]),
     agents: new Map(),
     begun: new Set(calls.flatMap(({ path = [] }) => path)),
     interrupted: false,

@@ -1,4 +1,6 @@
+import type { BaseMessage } from '@langchain/core/messages';
 import { Command, isGraphDrained, RunControl } from '@langchain/langgraph';
+import type { StreamMode } from '@langchain/langgraph';
 import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
 import type { Clock } from '../lib/clock.ts';
 import type { Tracer } from '../lib/tracing.ts';
@@ -12,7 +14,6 @@ import type {
   Standing,
 } from './agent-runner.ts';
 import { buildAgent } from './build-agent.ts';
-import type { BuiltAgent } from './build-agent.ts';
 import { fingerprintOf } from './catalog.ts';
 import type { AgentDefinition, Agents } from './catalog.ts';
 import { threadId } from './checkpoints.ts';
@@ -26,7 +27,7 @@ import type { Models } from './models.ts';
 import { askedBefore, pendingInterrupts } from './pending-interrupts.ts';
 import type { PendingInterrupt } from './pending-interrupts.ts';
 import { runError } from './run-errors.ts';
-import { standingOf, toolCallIds } from './standing.ts';
+import { standingOf, toolCallIds, withQuestion } from './standing.ts';
 import type { ToolDefinition } from './tools.ts';
 import { WatchedSaver } from './watched-saver.ts';
 import { pauseOf, wayOn } from './way-on.ts';
@@ -95,28 +96,36 @@ function definitionOf(agents: Agents, { spec, entry }: RunRequest): AgentDefinit
 }
 
 /** Always by the interrupt's id: a plain value would answer all that is asked. */
-function inputFor(request: RunRequest, way: Begun) {
-  if (request.entry.kind === 'start') return { messages: toModelHistory(request.history) };
+function inputFor({ request, history, way }: Beginning) {
+  if (request.entry.kind === 'start') return { messages: withQuestion(history) };
   return way.go === 'resume' ? new Command({ resume: way.resume }) : null;
 }
 
 type Begun = Exclude<WayOn, { go: 'pause' }>;
 
-function streamOf(
-  built: BuiltAgent,
-  { request, segment, way }: { request: RunRequest; segment: Segment; way: Begun },
-) {
-  return built.agent.graph.stream(inputFor(request, way), {
+interface Beginning {
+  request: RunRequest;
+  segment: Segment;
+  way: Begun;
+  history: BaseMessage[];
+}
+
+export type RunInput = ReturnType<typeof inputFor>;
+
+function optionsFor({ request, segment }: Beginning) {
+  return {
     configurable: { thread_id: threadId(request) },
-    streamMode: ['messages', 'updates', 'custom'],
-    subgraphs: true,
+    streamMode: ['messages', 'updates', 'custom'] satisfies StreamMode[],
+    subgraphs: true as const,
     // A pause, a hand-over and every recorded tool result stand on the checkpoint before them.
-    durability: 'sync',
+    durability: 'sync' as const,
     signal: segment.stop.signal,
     control: segment.control,
     recursionLimit: request.spec.maxSteps * NODES_PER_STEP + 10,
-  });
+  };
 }
+
+export type RunOptions = ReturnType<typeof optionsFor>;
 
 interface OpenRun {
   state: MapperState;
@@ -166,13 +175,16 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
       usedToolIds: new Set(toolCallIds(found.standing)),
     };
     const built = await buildAgent(definition, run);
+    const history = toModelHistory(request.history);
     const state = mapperState({
       nextPart,
       contextMax: built.contextMax,
+      known: history.map(({ id = '' }) => id),
       ...(found.standing ? { standing: found.standing } : {}),
     });
     request.signal.throwIfAborted();
-    const stream: AsyncIterable<StreamChunk> = await streamOf(built, { request, segment, way });
+    const beginning = { request, segment, way, history };
+    const stream = await built.stream(inputFor(beginning), optionsFor(beginning));
     return { state, chunks: new Interruptible(stream, segment.stop.signal) };
   }
 

@@ -8,6 +8,34 @@ import { pathSchema } from '../stream/message.ts';
 /** Where a sub-agent's question keeps the tool calls that lead to it. Providers are never sent this key. */
 export const PATH_KEY = 'holdfast_path';
 
+/** Marks the question of a turn: a graph may add messages of the user's side of its own. */
+const QUESTION_KEY = 'holdfast_question';
+
+/** The input of a turn, its question marked. */
+export function withQuestion(history: BaseMessage[]): BaseMessage[] {
+  const last = history.at(-1);
+  if (!last || !HumanMessage.isInstance(last)) return history;
+  const { id, content, additional_kwargs } = last;
+  const question = new HumanMessage({
+    ...(id === undefined ? {} : { id }),
+    content,
+    additional_kwargs: { ...additional_kwargs, [QUESTION_KEY]: true },
+  });
+  return [...history.slice(0, -1), question];
+}
+
+/** Where what was made for the turn, or for a sub-agent's task, begins. */
+function questionIn(messages: readonly BaseMessage[]): number {
+  const marked = messages.findLastIndex(
+    ({ additional_kwargs: { [PATH_KEY]: path, [QUESTION_KEY]: question } }) =>
+      path !== undefined || question !== undefined,
+  );
+  // A graph within a graph may have been asked in its own words.
+  return marked === -1
+    ? messages.findLastIndex((message) => HumanMessage.isInstance(message))
+    : marked;
+}
+
 const NOTHING: Standing = { resumable: false, calls: [], results: [] };
 
 function messagesIn(value: unknown): BaseMessage[] {
@@ -44,9 +72,9 @@ function callOf(message: AIMessage, path: string[] | undefined): StandingCall {
 
 function read(tuple: CheckpointTuple): Pick<Standing, 'calls' | 'results'> {
   const messages = messagesOf(tuple);
-  const asked = messages.findLastIndex((message) => HumanMessage.isInstance(message));
-  const path = pathOf(messages[asked]);
-  const made = messages.slice(asked + 1);
+  const question = questionIn(messages);
+  const path = pathOf(messages[question]);
+  const made = messages.slice(question + 1);
   const calls = made
     .filter((message) => AIMessage.isInstance(message))
     .map((message) => callOf(message, path));
@@ -84,7 +112,12 @@ export async function standingOf(saver: BaseCheckpointSaver, thread: string): Pr
     return tuple ? [read(tuple)] : [];
   });
   for (const { calls, results } of found) {
-    insertCalls(standing.calls, calls);
+    // A graph within a graph keeps what it gave to the one above it.
+    const has = new Set(standing.calls.map(({ call }) => call));
+    insertCalls(
+      standing.calls,
+      calls.filter(({ call }) => !has.has(call)),
+    );
     standing.results.push(...results);
   }
   return standing;

@@ -166,7 +166,7 @@ function freeze<T extends object>(value: T): Readonly<T> {
 }
 
 /** The configuration of this process, frozen. Throws ConfigError with every fault. */
-export function loadConfig(raw: RawEnv): Readonly<Config> {
+export function loadConfig(raw: RawEnv = process.env): Readonly<Config> {
   const { env, faults } = readEnv(raw);
   const unreadable = new Set(faults.map((fault) => fault.name));
   const tracing = traceExporter(raw);

@@ -101,7 +101,7 @@ describe('docker-compose.yml', () => {
   test('a replica has more time to stop than its shutdown takes at most', () => {
     const grace = seconds(/stop_grace_period: \$\{STOP_GRACE:-(\w+)\}/.exec(compose)?.[1]);
     const drain = seconds(/DRAIN_GRACE: \$\{DRAIN_GRACE:-(\w+)\}/.exec(compose)?.[1]);
-    const watchdog = /WATCHDOG_MS = ([\d_]+)/.exec(read('src/main.ts'))?.[1] ?? '';
+    const watchdog = /WATCHDOG_MS = ([\d_]+)/.exec(read('src/program.ts'))?.[1] ?? '';
 
     expect(drain).toBe(loadConfig({}).drainGraceMs);
     expect(grace).toBeGreaterThan(drain + Number(watchdog.replaceAll('_', '')));

@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { Logger } from 'pino';
+import type { OwnAgent } from './agent/own-graph.ts';
+import { loadConfig, type Config } from './config/config.ts';
+import type { RawEnv } from './config/env.ts';
+import { createContext, type Context } from './context.ts';
+import { createHttpServer } from './http/server.ts';
+
+/** Requests that are under way when the last run has left get this long, ms. */
+const LAST_ANSWERS_MS = 3_000;
+
+export interface ServiceOptions {
+  /** In place of the built-in agents; the first is the one that answers where a client names none. */
+  agents?: readonly OwnAgent[];
+  /** The configuration (README.md); `process.env` where not given. */
+  env?: RawEnv;
+}
+
+export interface Service {
+  /** Where it listens, e.g. `http://127.0.0.1:3000`. */
+  readonly url: string;
+  readonly config: Readonly<Config>;
+  readonly log: Logger;
+  /**
+   * Takes no more work, and resolves when everything is let go of. Readers are cut, never ended; runs stop at a step
+   * boundary, or are handed over after the grace time: another process, or this one after its restart, goes on.
+   */
+  close(): Promise<void>;
+}
+
+async function listen(server: Server, { port, host }: Config['server']): Promise<string> {
+  server.listen(port, host);
+  await once(server, 'listening');
+  const address = server.address();
+  const actual = typeof address === 'object' && address ? address.port : port;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`;
+}
+
+/** Takes no more connections; what was asked is answered before the stores close, or cut. */
+async function lastAnswers(server: Server): Promise<void> {
+  const over = once(server, 'close');
+  server.close();
+  server.closeIdleConnections();
+  const late = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS);
+  await over;
+  clearTimeout(late);
+}
+
+/** Not ready first; then whatever `Service.close` says. */
+async function shutDown(
+  context: Context,
+  { server, grace }: { server: Server; grace: number },
+): Promise<void> {
+  const { core, openStreams } = context;
+  core.beginDrain();
+  openStreams.destroyAll();
+  await core.drained(grace);
+  openStreams.destroyAll();
+  await lastAnswers(server);
+  await context[Symbol.asyncDispose]();
+}
+
+/** Reads the configuration, builds the service and listens. Rejects with a sentence for the operator. */
+export async function openService({ agents, env }: ServiceOptions): Promise<Service> {
+  const config = loadConfig(env);
+  const context = await createContext(config, agents ? { agents } : {});
+  const log = context.loggers.app;
+  const server = createHttpServer(context.app);
+  let url: string;
+  try {
+    url = await listen(server, config.server);
+  } catch (error) {
+    await context[Symbol.asyncDispose]();
+    throw error;
+  }
+  context.start();
+  log.info({ url, profile: config.profile }, 'ready');
+  let closed: Promise<void> | undefined;
+  return {
+    url,
+    config,
+    log,
+    close: () => (closed ??= shutDown(context, { server, grace: config.drainGraceMs })),
+  };
+}
