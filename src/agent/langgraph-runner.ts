@@ -1,6 +1,5 @@
 import type { BaseMessage } from '@langchain/core/messages';
 import { Command, isGraphDrained, RunControl } from '@langchain/langgraph';
-import type { StreamMode } from '@langchain/langgraph';
 import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
 import type { Clock } from '../lib/clock.ts';
 import type { Tracer } from '../lib/tracing.ts';
@@ -112,20 +111,28 @@ interface Beginning {
 
 export type RunInput = ReturnType<typeof inputFor>;
 
-function optionsFor({ request, segment }: Beginning) {
+export interface RunOptions {
+  configurable: { thread_id: string };
+  streamMode: ('messages' | 'updates' | 'custom')[];
+  subgraphs: true;
+  durability: 'sync';
+  signal: AbortSignal;
+  control: RunControl;
+  recursionLimit: number;
+}
+
+function optionsFor({ request, segment }: Beginning): RunOptions {
   return {
     configurable: { thread_id: threadId(request) },
-    streamMode: ['messages', 'updates', 'custom'] satisfies StreamMode[],
-    subgraphs: true as const,
+    streamMode: ['messages', 'updates', 'custom'],
+    subgraphs: true,
     // A pause, a hand-over and every recorded tool result stand on the checkpoint before them.
-    durability: 'sync' as const,
+    durability: 'sync',
     signal: segment.stop.signal,
     control: segment.control,
     recursionLimit: request.spec.maxSteps * NODES_PER_STEP + 10,
   };
 }
-
-export type RunOptions = ReturnType<typeof optionsFor>;
 
 interface OpenRun {
   state: MapperState;
