@@ -1,0 +1,6 @@
+import { runHoldfast } from 'holdfast';
+import { postman } from './postman.mjs';
+import { storyteller } from './storyteller.mjs';
+
+// Configured by the environment as `npm start` is. The first agent answers where a client names none.
+await runHoldfast({ agents: [storyteller, postman] });
