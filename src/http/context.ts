@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { AgentCard } from '../agent/agent-runner.ts';
 import type { Config } from '../config/config.ts';
 import type { Approvals } from '../hitl/approvals.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -11,10 +12,15 @@ import type { OpenStreams } from './open-streams.ts';
 
 /** All that the HTTP side needs; the composition root makes it. */
 export interface AppContext {
-  config: Pick<Config, 'server' | 'auth' | 'allowedOrigins' | 'limits' | 'protocols'>;
+  config: Pick<
+    Config,
+    'server' | 'auth' | 'allowedOrigins' | 'limits' | 'protocols' | 'replicaId' | 'stream'
+  >;
   generations: Generations;
   conversations: ConversationStore;
   approvals: Approvals;
+  /** The default one first. */
+  agents: readonly AgentCard[];
   clock: Clock;
   /** The stores' clock, epoch ms: when something is over. */
   now(): Promise<number>;

@@ -90,6 +90,7 @@ export async function startProduct(): Promise<Product> {
     openStreams,
     generations: core.generations,
     approvals: core.approvals,
+    agents: [],
     logger: loggers.http,
     readiness: () => jobs.ping(),
     isDraining: () => false,

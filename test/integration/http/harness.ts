@@ -13,6 +13,12 @@ import { createIds } from '../../../src/lib/ids.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeConversations, FakeGenerations } from '../../support/fake-generations.ts';
 
+/** As the demo's are. */
+const AGENTS = [
+  { agentId: 'demo', waits: true },
+  { agentId: 'demo-plain', waits: false },
+];
+
 export const LOCAL = { tenantId: 'default', userId: 'local' };
 
 export interface HttpApp {
@@ -48,6 +54,7 @@ export async function startHttpApp(env: RawEnv = {}): Promise<HttpApp> {
     generations,
     conversations,
     approvals,
+    agents: AGENTS,
     clock,
     now: async () => clock.now(),
     ids: createIds(() => clock.now()),

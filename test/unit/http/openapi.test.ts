@@ -26,6 +26,7 @@ function routes(): Route[] {
     generations: new FakeGenerations(),
     conversations: new FakeConversations(),
     approvals: new FakeApprovals(),
+    agents: [],
     ids: createIds(() => 0),
     logger: pino({ level: 'silent' }),
     metrics: createMetrics({ ofProcess: false }),
