@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import { AppError } from '../errors.ts';
 import { readBody } from '../http/body.ts';
+import { refuseWhileDraining } from '../http/draining.ts';
 import { personOf } from '../http/person.ts';
 import type { AppContext } from '../http/context.ts';
 import type { UserCall } from '../http/route.ts';
@@ -60,13 +61,6 @@ export function createChatController(ctx: Context) {
   const { limits } = config;
   const startSchema = chatSchema(limits);
 
-  const refuseWhileDraining = (): void => {
-    if (!ctx.isDraining()) return;
-    throw new AppError('UNAVAILABLE', 'This server is stopping; try again.', {
-      headers: { 'Retry-After': '1', Connection: 'close' },
-    });
-  };
-
   const startAndStream = async (call: UserCall, request: StartRequest): Promise<void> => {
     const { res, owner } = call;
     // The place comes first: a call that is refused must not have started anything.
@@ -85,7 +79,7 @@ export function createChatController(ctx: Context) {
 
   return {
     start: async (call: UserCall): Promise<void> => {
-      refuseWhileDraining();
+      refuseWhileDraining(ctx);
       const { req, res, owner } = call;
       const request = toStartRequest(req, await readBody(req, { schema: startSchema, limits }));
       res.vary('Accept');
@@ -96,7 +90,7 @@ export function createChatController(ctx: Context) {
     },
 
     resume: async (call: UserCall): Promise<void> => {
-      refuseWhileDraining();
+      refuseWhileDraining(ctx);
       const { req, res } = call;
       const request = await readBody(req, { schema: resumeSchema, limits });
       const { repeated, ...resumed } = await generations.resume(personOf(call), request);

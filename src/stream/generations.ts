@@ -29,11 +29,12 @@ export interface StartRequest {
   conversationId?: string;
   /** The conversation's id is the caller's: it is made with this turn unless it is there. */
   createConversation?: boolean;
-  /** Client-made; also the idempotency key. */
+  /** Client-made; also the idempotency key unless another is given. A message that has this id keeps it. */
   messageId?: string;
-  /** From the `Idempotency-Key` header. */
+  /** From the `Idempotency-Key` header, or a protocol's own name for a turn. */
   idempotencyKey?: string;
-  parentMessageId?: string;
+  /** Null: beside the conversation's first turn. Absent: it follows the newest answer. */
+  parentMessageId?: string | null;
   agentId?: string;
   onBusy: 'reject' | 'enqueue' | 'interrupt';
   temporary: boolean;

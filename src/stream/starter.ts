@@ -64,7 +64,7 @@ export class Starter {
     const { agentId, timezone = null, files, metadata } = request;
     const key = idempotencyKey(
       owner,
-      request.messageId ?? request.idempotencyKey ?? ids.sortable('key'),
+      request.idempotencyKey ?? request.messageId ?? ids.sortable('key'),
     );
     const known = await jobs.byIdempotencyKey(key);
     if (known) return this.#attach(known, request);
@@ -198,7 +198,7 @@ export class Starter {
       idempotencyKey: key,
       request: { hash: request.bodyHash, conversationId: request.conversationId ?? null },
       input: {
-        messageId: request.messageId ?? ids.sortable('msg'),
+        messageId: await this.#messageId(place, request.messageId),
         parentMessageId: place.parentMessageId,
         text: request.text,
         responseMessageId: ids.sortable('msg'),
@@ -225,7 +225,7 @@ export class Starter {
     const given = request.conversationId !== undefined;
     const known = given ? await conversations.get(conversationId) : undefined;
     if (!known && (!given || request.createConversation === true)) {
-      if (request.parentMessageId !== undefined) throw notFound('message');
+      if (request.parentMessageId) throw notFound('message');
       return { conversationId, parentMessageId: null, temporary, fresh: true };
     }
     if (!known || !sameOwner(known.owner, owner)) throw notFound('conversation');
@@ -233,8 +233,17 @@ export class Starter {
     return { conversationId, parentMessageId, temporary: known.temporary, fresh: false };
   }
 
+  /** A given id names one message for good: where another turn has it, this one gets another. */
+  async #messageId({ conversationId, fresh }: Place, given: string | undefined): Promise<string> {
+    const { ids, conversations } = this.#deps;
+    if (given === undefined) return ids.sortable('msg');
+    const taken = !fresh && (await conversations.message(conversationId, given)) !== undefined;
+    return taken ? ids.sortable('msg') : given;
+  }
+
   /** A given parent must be there; else the turn follows the newest answer, also one that is still being made. */
-  async #parent(conversationId: string, given: string | undefined): Promise<string | null> {
+  async #parent(conversationId: string, given: string | null | undefined): Promise<string | null> {
+    if (given === null) return null;
     const { jobs, conversations } = this.#deps;
     const live = await jobs.liveOf(conversationId);
     if (given !== undefined) {

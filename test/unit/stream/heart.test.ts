@@ -163,6 +163,24 @@ describe('idempotency', () => {
     });
   });
 
+  test('a key of its own is the key, and a message that has its id keeps it', async () => {
+    const conversationId = 'conv_own';
+    const turn = { conversationId, createConversation: true, messageId: 'm1' };
+    const first = await heart.start({ ...turn, idempotencyKey: 'run-1' });
+    heart.runner.last.end();
+    await settle();
+
+    const repeat = await heart.start({ ...turn, idempotencyKey: 'run-1' });
+    const again = await heart.start({ ...turn, idempotencyKey: 'run-2' });
+
+    expect(first.messageId).toBe('m1');
+    expect(repeat).toMatchObject({ status: 'attached', generationId: first.generationId });
+    expect(again.generationId).not.toBe(first.generationId);
+    expect(again.messageId).not.toBe('m1');
+    const kept = await stores.conversations.message(conversationId, 'm1');
+    expect(kept?.parentMessageId).toBeNull();
+  });
+
   test('keys of different users are different keys', async () => {
     const mine = await heart.start({ messageId: 'm1' });
     const hers = await heart.start({ messageId: 'm1' }, BOB);
