@@ -68,6 +68,22 @@ test('a parent that was asked for stays', async () => {
   expect((await other.api.status(ALICE, conversationId)).active).toBe(true);
 });
 
+test('a turn beside the first one of a conversation has no parent, and gets none while it waits', async () => {
+  const first = await one.start();
+  one.runner.last.end();
+  await settle();
+  const { conversationId } = first;
+  const running = await one.start({ conversationId, messageId: 'x' });
+  const beside = { conversationId, parentMessageId: null } as const;
+  const waits = await one.start({ ...beside, messageId: 'y', onBusy: 'enqueue' });
+
+  one.runner.last.end();
+  await settle(30);
+
+  expect(await stores.jobs.get(running.generationId)).toMatchObject({ status: 'finished' });
+  expect(await parentOf(waits.generationId)).toBeNull();
+});
+
 test('a conversation under an id of the client is made with its first turn, and goes on with the next', async () => {
   const turn = { conversationId: 'conv_mine', createConversation: true } as const;
   const first = await one.start(turn);
