@@ -45,6 +45,8 @@ export interface ConversationStore {
   touch(conversationId: string, updatedAt: string, purgeAt: number | null): Promise<void>;
   /** Deletes it and its messages; leaves a tombstone so that a late writer can't bring it back. */
   delete(conversationId: string): Promise<void>;
+  /** Shown to nobody any more, and `purgeable` from now on: whatever becomes of us, somebody completes the deletion. */
+  condemn(conversationId: string): Promise<void>;
   /** Conversations whose `purgeAt` is at or before `now`. */
   purgeable(now: number, limit: number): Promise<string[]>;
   /**

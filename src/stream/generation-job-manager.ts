@@ -98,11 +98,20 @@ export class GenerationJobManager implements Generations {
     await this.eraseConversation(conversationId, owner.userId);
   }
 
-  /** What is live is stopped before and after the tombstone: a turn that slipped in between finds its conversation gone. */
+  /**
+   * Condemned first, so that a deletion that is cut short is completed by the next scan. The tombstone comes between two
+   * passes: a turn that slipped in before it is erased by the second, one that comes later finds its conversation gone.
+   */
   async eraseConversation(conversationId: string, by: string): Promise<void> {
-    const { jobs, conversations, transport, hub, runner, stopper } = this.#deps;
-    await stopper.stopAll(conversationId, by);
+    const { conversations } = this.#deps;
+    await conversations.condemn(conversationId);
+    await this.#eraseRuns(conversationId, by);
     await conversations.delete(conversationId);
+    await this.#eraseRuns(conversationId, by);
+  }
+
+  async #eraseRuns(conversationId: string, by: string): Promise<void> {
+    const { jobs, transport, hub, runner, stopper } = this.#deps;
     await stopper.stopAll(conversationId, by);
     for (const { generationId } of await jobs.allOf(conversationId)) {
       await transport.drop(generationId);

@@ -140,6 +140,34 @@ export function describeConversations(at: UnderTest): void {
     });
   });
 
+  describe('condemn', () => {
+    test('takes it from the list and makes it purgeable, and it is not gone yet', async () => {
+      await at.store.ensure(aConversation());
+      await at.store.ensure(aConversation({ conversationId: 'other' }));
+      await at.store.upsertMessage(aMessage('m1'), 0);
+
+      await at.store.condemn(C);
+      await at.store.condemn(C);
+      await at.store.touch(C, iso(9), null);
+
+      expect(await list()).toMatchObject([{ conversationId: 'other' }]);
+      expect(await at.store.purgeable(1, 10)).toEqual([C]);
+      expect(await at.store.get(C)).toMatchObject({ purgeAt: 0 });
+      expect(await at.store.message(C, 'm1')).toBeDefined();
+    });
+
+    test('of what is not there, or gone already, changes nothing', async () => {
+      await at.store.ensure(aConversation());
+      await at.store.delete(C);
+
+      await at.store.condemn(C);
+      await at.store.condemn('other');
+
+      expect(await at.store.purgeable(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+      expect(await at.store.get('other')).toBeUndefined();
+    });
+  });
+
   describe('purgeable', () => {
     test('temporary conversations at or past their time, soonest first, at most as many as asked for', async () => {
       const times = { late: 30, early: 10, middle: 20 };

@@ -205,6 +205,7 @@ export class FakeConversations implements ConversationStore {
 
   ensure = unused;
   touch = unused;
+  condemn = unused;
   delete = unused;
   purgeable = unused;
   upsertMessage = unused;

@@ -75,6 +75,10 @@ export class ConversationCollection {
     await this.#documents.update(living(id), { $max: { updatedAt } });
   }
 
+  async condemn(id: string): Promise<void> {
+    await this.#documents.update(living(id), { $set: { temporary: true, purgeAt: 0 } });
+  }
+
   async purgeable(now: number, limit: number): Promise<string[]> {
     const where = { temporary: true, purgeAt: trusted({ $lte: now }) };
     const query = { where, sort: { purgeAt: 1, _id: 1 }, limit } as const;

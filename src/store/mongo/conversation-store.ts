@@ -85,6 +85,10 @@ export function createMongoConversationStore({
       await conversations.touch(keyText(conversationId), updatedAt, purgeAt);
     },
 
+    async condemn(conversationId) {
+      await conversations.condemn(keyText(conversationId));
+    },
+
     async delete(conversationId) {
       const id = keyText(conversationId);
       await conversations.bury(id);

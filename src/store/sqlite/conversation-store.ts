@@ -66,6 +66,11 @@ export function createSqliteConversationStore({
       });
     },
 
+    async condemn(conversationId) {
+      const record = conversations.find(conversationId);
+      if (record) conversations.replace({ ...record, temporary: true, purgeAt: 0 });
+    },
+
     async delete(conversationId) {
       remove.immediate(conversationId);
     },

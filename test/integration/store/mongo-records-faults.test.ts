@@ -42,6 +42,7 @@ function conversationCalls(store: ConversationStore): CallsOf<ConversationStore>
     list: () => store.list(OWNER, ALL),
     setTitle: () => store.setTitle(C, 'title', 'user'),
     touch: () => store.touch(C, iso(1), null),
+    condemn: () => store.condemn('another'),
     delete: () => store.delete('other'),
     purgeable: () => store.purgeable(Date.now(), 10),
     upsertMessage: () => store.upsertMessage(aMessage('m2'), 1),

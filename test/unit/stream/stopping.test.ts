@@ -121,4 +121,32 @@ describe('a deleted conversation', () => {
     expect(await stores.jobs.allOf(conversationId)).toEqual([]);
     expect(await stores.transport.info(streamId)).toBeUndefined();
   });
+
+  test.each(['stops', 'drops the log', 'deletes the conversation', 'deletes the records'])(
+    'a deletion that dies when it %s is completed by the next scan',
+    async (step) => {
+      const { conversationId, streamId } = await heart.start();
+      const dead = async (): Promise<never> => {
+        throw new Error('dead');
+      };
+      const { jobs, transport, conversations } = stores;
+      const broken = { stops: jobs.liveOf, drop: transport.drop, delete: conversations.delete };
+      const records = jobs.deleteConversation;
+      if (step === 'stops') jobs.liveOf = dead;
+      else if (step === 'drops the log') transport.drop = dead;
+      else if (step === 'deletes the conversation') conversations.delete = dead;
+      else jobs.deleteConversation = dead;
+
+      await expect(heart.api.deleteConversation(ALICE, conversationId)).rejects.toThrow('dead');
+      Object.assign(jobs, { liveOf: broken.stops, deleteConversation: records });
+      Object.assign(transport, { drop: broken.drop });
+      Object.assign(conversations, { delete: broken.delete });
+      heart.core.start();
+      await settle(30);
+
+      expect(await stores.conversations.get(conversationId)).toBeUndefined();
+      expect(await stores.jobs.allOf(conversationId)).toEqual([]);
+      expect(await stores.transport.info(streamId)).toBeUndefined();
+    },
+  );
 });
