@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import type { JsonObject } from '../../lib/json.ts';
+import {
+  jsonObjectSchema,
+  type Message,
+  type MessagePart,
+  type ToolCallPart,
+} from '../../stream/message.ts';
+import type { PendingAction } from '../../stream/pending-action.ts';
+import { formatApprovalId } from './approval-id.ts';
+import { metadataOf } from './chunks.ts';
+import {
+  ASK_USER,
+  askingCall,
+  descriptorOf,
+  NOT_FINISHED,
+  questionsOf,
+  resultOfPart,
+  WAITING,
+} from './tool-parts.ts';
+
+/** Our messages as `UIMessage`s: what the stock client makes of their streams. */
+
+export const uiMessageSchema = z.object({
+  id: z.string(),
+  role: z.enum(['user', 'assistant']),
+  metadata: jsonObjectSchema,
+  parts: z.array(z.looseObject({ type: z.string() })),
+});
+export type UiMessage = z.infer<typeof uiMessageSchema>;
+type UiPart = UiMessage['parts'][number];
+
+/** `action`: what it waits for. */
+export function uiMessageOf(message: Message, action?: PendingAction): UiMessage {
+  const { messageId: id, role, content } = message;
+  const parts =
+    role === 'user' ? content.map((part) => partOf(part)) : answerParts(content, action);
+  return { id, role, metadata: metadata(message, action), parts };
+}
+
+function metadata(message: Message, action: PendingAction | undefined): JsonObject {
+  const { conversationId, agentId, model, createdAt, role } = message;
+  const { status, usage, error } = message;
+  if (role === 'user') return { conversationId, createdAt };
+  return {
+    conversationId,
+    agentId,
+    model,
+    createdAt,
+    status: action ? 'paused' : status,
+    ...(action && { generationId: action.generationId }),
+    ...(usage && { usage }),
+    ...(error && { error }),
+  };
+}
+
+function answerParts(content: MessagePart[], action: PendingAction | undefined): UiPart[] {
+  const parts: UiPart[] = [];
+  const asked = action && askedIn(content, action);
+  let afterCall = true;
+  for (const part of content) {
+    const isCall = part.type === 'tool_call';
+    // As in the stream: what the model says behind its calls' results is a step of its own.
+    if (afterCall && (!isCall || parts.length === 0) && !part.path) {
+      parts.push({ type: 'step-start' });
+      afterCall = false;
+    }
+    afterCall ||= isCall && !part.path;
+    parts.push(isCall ? callPart(part, asked) : partOf(part));
+  }
+  if (asked && !asked.inContent) parts.push(questionPart(asked, {}));
+  return parts;
+}
+
+function partOf(part: Exclude<MessagePart, ToolCallPart> | MessagePart): UiPart {
+  const place: JsonObject = part.path ? { path: part.path } : {};
+  switch (part.type) {
+    case 'text':
+    case 'reasoning':
+      return { type: part.type, text: part.text, state: 'done', ...metadataOf(place) };
+    case 'attachment': {
+      const { name, mediaType, url, data = null } = part;
+      if (url === undefined) {
+        return { type: 'data-attachment', data: { name, mediaType, data, ...place } };
+      }
+      return { type: 'file', url, mediaType, filename: name, ...metadataOf({ name, ...place }) };
+    }
+    case 'tool_call':
+      return callPart(part, undefined);
+    default:
+      return part satisfies never;
+  }
+}
+
+interface Asked {
+  action: PendingAction;
+  /** The call that asks the questions. */
+  toolCallId: string;
+  inContent: boolean;
+}
+
+function askedIn(content: MessagePart[], action: PendingAction): Asked {
+  const open = content.filter(
+    (part): part is ToolCallPart => part.type === 'tool_call' && !resultOfPart(part),
+  );
+  const toolCallId = askingCall(action, open);
+  const isAsked = action.kind === 'ask_user_question';
+  const inContent = !isAsked || open.some((part) => part.toolCallId === toolCallId);
+  return { action, toolCallId, inContent };
+}
+
+function callPart(part: ToolCallPart, asked: Asked | undefined): UiPart {
+  const { toolCallId, name, args, decision, path } = part;
+  const call = { type: `tool-${name}`, toolCallId, input: args };
+  const ours = metadataOf(path ? { path } : {});
+  const known = ours.providerMetadata ? { callProviderMetadata: ours.providerMetadata } : {};
+  const result = resultOfPart(part);
+  if (!result) return asked ? openPart(part, asked, known) : { ...call, ...notFinished, ...known };
+  const { type, ...output } = result;
+  const state = type.slice('tool-'.length);
+  // A part that was denied has an approval in every client's types.
+  const decided = decision !== undefined || state === 'output-denied';
+  const approval = { approval: { id: toolCallId, approved: state !== 'output-denied' } };
+  return { ...call, state, ...output, ...known, ...(decided && approval) };
+}
+
+const notFinished = { state: 'output-error', errorText: NOT_FINISHED };
+
+/** A call without a result, while its generation waits. */
+function openPart(part: ToolCallPart, asked: Asked, known: JsonObject): UiPart {
+  const { toolCallId, name, args } = part;
+  const { action } = asked;
+  const call = { type: `tool-${name}`, toolCallId, input: args };
+  if (action.kind === 'ask_user_question') {
+    if (toolCallId === asked.toolCallId)
+      return questionPart(asked, part.path ? { path: part.path } : {});
+    return { ...call, state: 'output-available', output: WAITING, ...known };
+  }
+  const request = action.requests.find((it) => it.toolCallId === toolCallId);
+  if (!request) return { ...call, state: 'output-available', output: WAITING, ...known };
+  const { actionId, kind } = action;
+  const id = formatApprovalId({ actionId, kind, toolCallId });
+  const descriptor = descriptorOf(action, request);
+  return { ...call, state: 'approval-requested', approval: { id, descriptor }, ...known };
+}
+
+function questionPart({ action, toolCallId }: Asked, place: JsonObject): UiPart {
+  return {
+    type: `tool-${ASK_USER}`,
+    toolCallId,
+    state: 'input-available',
+    input: questionsOf(action),
+    callProviderMetadata: { holdfast: { ...place, actionId: action.actionId } },
+  };
+}
