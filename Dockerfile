@@ -33,6 +33,7 @@ ENV NODE_ENV=production \
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY web ./web
 COPY package.json LICENSE ./
 COPY deploy/healthcheck.mjs ./deploy/healthcheck.mjs
 # By number: a cluster that wants to know that it is not root can't look up a name.

@@ -5,6 +5,7 @@ import { createApprovalController } from './controllers/approvals.ts';
 import { createChatController } from './controllers/chat.ts';
 import { createConversationController } from './controllers/conversations.ts';
 import { createOpsController } from './controllers/ops.ts';
+import { createPageController } from './controllers/page.ts';
 import { createSessionController } from './controllers/session.ts';
 import { createStreamController } from './controllers/streams.ts';
 import { createAuthenticator } from './http/auth.ts';
@@ -14,6 +15,7 @@ import { cors } from './http/cors.ts';
 import { docsPage } from './http/docs-page.ts';
 import { errorHandler, unknownRoute } from './http/error-handler.ts';
 import { openApiDocument } from './http/openapi.ts';
+import { readPageFiles } from './http/page-files.ts';
 import { requestFacts } from './http/request-facts.ts';
 import { requestLog } from './http/request-log.ts';
 import { mountRoutes } from './http/route.ts';
@@ -25,6 +27,7 @@ import { authRoutes } from './routes/auth.ts';
 import { chatRoutes } from './routes/chat.ts';
 import { conversationRoutes } from './routes/conversations.ts';
 import { opsRoutes } from './routes/ops.ts';
+import { pageRoutes } from './routes/page.ts';
 
 export type { AppContext } from './http/context.ts';
 
@@ -40,6 +43,7 @@ export function createRoutes(ctx: AppContext, authenticator: Authenticator): Rou
     ...conversationRoutes(createConversationController(ctx)),
     ...protocolRoutes(ctx),
     ...authRoutes(createSessionController({ clock: ctx.clock, authenticator })),
+    ...pageRoutes(createPageController({ files: once(() => readPageFiles()) })),
     ...opsRoutes(
       createOpsController({
         ...ctx,

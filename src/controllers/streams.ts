@@ -8,7 +8,7 @@ import { respondWithStream } from '../http/sse-response.ts';
 import { validate } from '../http/validate.ts';
 import type { ReadFrom } from '../stream/generations.ts';
 
-type Context = Pick<AppContext, 'generations' | 'clock' | 'ids' | 'openStreams'>;
+type Context = Pick<AppContext, 'config' | 'generations' | 'clock' | 'ids' | 'openStreams'>;
 
 /** Last-Event-ID wins: an EventSource repeats its URL, with the cursor it began with, at every reconnect. */
 function readFrom(req: Request): ReadFrom {
@@ -28,6 +28,7 @@ export function createStreamController(ctx: Context) {
       const from = readFrom(req);
       const streamId = pathParam(req, 'streamId');
       if (!ID_PATTERN.test(streamId)) throw notFound('stream');
+      res.setHeader('X-Replica-Id', ctx.config.replicaId);
       const place = ctx.openStreams.reserve(owner);
       try {
         const subscribe = () => generations.subscribe(owner, streamId, from);

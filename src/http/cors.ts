@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 
 /** Cross-origin access: only for the origins that the configuration names, always with credentials. */
 
-const EXPOSED = 'Location, X-Request-Id, X-Generation-Id, Retry-After';
+const EXPOSED = 'Location, X-Request-Id, X-Generation-Id, X-Replica-Id, Retry-After';
 const REQUEST_HEADERS = 'Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-Id';
 const PREFLIGHT_SECONDS = '600';
 

@@ -72,7 +72,7 @@ export function chatRoutes({ chat, streams, limits }: Deps): Route[] {
         query: streamQuerySchema,
         headers: { 'Last-Event-ID': 'Cursor; wins over `after`.' },
         answers: {
-          200: STREAM,
+          200: { ...STREAM, headers: ['X-Replica-Id'] },
           204: { about: 'The cursor names the last event of a finished stream.' },
         },
         errors: ['NOT_FOUND', 'TOO_MANY_STREAMS'],

@@ -1,0 +1,149 @@
+import { h, icon, setAttribute, setText } from './dom.js';
+import { createPartView } from './part-views.js';
+import { clockTime } from './time.js';
+/** @import { Message, Part } from './types.d.ts' */
+/** @import { PartView } from './part-views.js' */
+/** @import { Fold, Resolution } from './fold.js' */
+
+/** Views of messages: what a person said, and an answer with its parts. */
+
+/** @param {Message} message */
+export function textOf({ content }) {
+  return content
+    .filter((part) => part?.type === 'text')
+    .map((part) => part.text)
+    .join('\n');
+}
+
+/** @param {Message} message */
+export function createUserView(message) {
+  const body = h('div', { class: 'bubble' }, textOf(message));
+  const element = h('article', { class: 'msg user', 'aria-label': 'You' }, body);
+  return { element, update: (/** @type {Message} */ next) => setText(body, textOf(next)) };
+}
+
+/** @param {Resolution} resolution @param {boolean} mine */
+function resolutionText({ outcome, decisions, decidedBy, decidedAt }, mine) {
+  if (outcome === 'expired') return 'Nobody answered in time.';
+  if (outcome !== 'decided') return 'The question was withdrawn.';
+  const kinds = [...new Set(decisions.map(({ decision }) => decision))].join(', ');
+  const what = kinds === '' ? 'Answered' : `Decided (${kinds})`;
+  if (mine) return `${what} here at ${clockTime(decidedAt)}.`;
+  return `${what} in another tab at ${clockTime(decidedAt)}${decidedBy === null ? '' : ` by ${decidedBy}`}.`;
+}
+
+/** @param {Message} message @param {Fold | undefined} fold */
+function stateText(message, fold) {
+  if (fold?.status === 'queued' && fold.position > 0)
+    return `Waits for its turn: number ${fold.position}.`;
+  if (message.error) return `Failed: ${message.error.message}`;
+  if (message.status === 'unfinished') return 'Stopped. What was said so far is kept.';
+  return '';
+}
+
+/**
+ * The sub-agent whose parts begin here; '' where none does.
+ * @param {Part[]} content @param {number} index @param {Fold | undefined} fold
+ */
+function subLabel(content, index, fold) {
+  const path = content[index]?.path;
+  const before = content[index - 1]?.path;
+  if (!path || path.join('/') === before?.join('/')) return '';
+  const call = path.at(-1) ?? '';
+  const name = fold?.agents.get(call) ?? content.find((part) => part?.toolCallId === call)?.name;
+  return `Sub-agent ${name ?? ''}`;
+}
+
+/** Rows of the parts of one answer. */
+function createParts() {
+  const element = h('div', { class: 'parts' });
+  /** @type {(PartView & { type: string, row: HTMLElement, label: HTMLElement } | undefined)[]} */
+  const views = [];
+
+  /** @param {Part} part @param {number} index */
+  const viewOf = (part, index) => {
+    const known = views[index];
+    if (known?.type === part.type) return known;
+    const made = createPartView(part);
+    if (!made) return undefined;
+    const label = h('div', { class: 'sub-label', hidden: true });
+    const row = h('div', { class: 'part' }, label, made.element);
+    if (known) known.row.replaceWith(row);
+    else element.append(row);
+    return (views[index] = { ...made, type: part.type, row, label });
+  };
+
+  /** @param {Part[]} content @param {{ fold: Fold | undefined, live: boolean }} context */
+  const update = (content, { fold, live }) => {
+    for (const [index, part] of content.entries()) {
+      const view = part && viewOf(part, index);
+      if (!view) continue;
+      const writing = live && (part.type !== 'reasoning' || index === content.length - 1);
+      const label = subLabel(content, index, fold);
+      view.update(part, { rawArgs: fold?.rawArgs.get(part.toolCallId ?? ''), live: writing });
+      setAttribute(view.row, 'class', part.path ? 'part sub' : 'part');
+      view.label.hidden = label === '';
+      setText(view.label, label);
+    }
+    for (const gone of views.splice(content.length)) gone?.row.remove();
+  };
+  return { element, update };
+}
+
+/** How the answer looks: what its rail and its buttons are drawn from. @param {Message} message @param {Fold | undefined} fold */
+function toneOf(message, fold) {
+  return message.error ? 'failed' : (fold?.status ?? null);
+}
+
+/** @typedef {{ fold?: Fold | undefined, live: boolean, mine?: ReadonlySet<string> }} AnswerContext */
+
+/** @param {{ onRetry: (message: Message) => void }} deps */
+export function createAnswerView({ onRetry }) {
+  const rail = h('div', { class: 'rail', 'aria-hidden': 'true' });
+  const parts = createParts();
+  const notes = h('ul', { class: 'notes' });
+  const slot = h('div', { class: 'slot' });
+  const state = h('p', { class: 'state' });
+  const pulse = h('span', { class: 'pulse', hidden: true, 'aria-hidden': 'true' });
+  const again = () => shown && onRetry(shown);
+  const retry = h(
+    'button',
+    { type: 'button', class: 'quiet', hidden: true, onclick: again },
+    icon('retry'),
+    'Try again',
+  );
+  const foot = h('div', { class: 'foot' }, state, retry);
+  const element = h('article', { class: 'msg answer', 'aria-label': 'Answer' });
+  element.append(rail, parts.element, notes, slot, pulse, foot);
+  /** @type {Message | undefined} */
+  let shown;
+
+  /** @param {Message} message @param {AnswerContext} context */
+  const update = (message, { fold, live, mine = new Set() }) => {
+    shown = message;
+    parts.update(message.content, { fold, live });
+    const told = (fold?.resolutions ?? []).map((each) =>
+      resolutionText(each, mine.has(each.actionId)),
+    );
+    if (told.length !== notes.children.length)
+      notes.replaceChildren(...told.map((text) => h('li', {}, text)));
+    setText(state, stateText(message, live ? fold : undefined));
+    setAttribute(state, 'class', message.error ? 'state bad' : 'state');
+    retry.hidden = live || message.status !== 'unfinished';
+    pulse.hidden = !live || fold?.status === 'paused';
+    setAttribute(element, 'data-live', String(live));
+    setAttribute(element, 'data-state', toneOf(message, fold));
+  };
+
+  return {
+    element,
+    slot,
+    update,
+    /** A knot in the rail, where the line was cut and tied again. @param {string} title */
+    knot(title) {
+      const knot = h('span', { class: 'knot', title });
+      knot.style.top = `${parts.element.offsetHeight}px`;
+      rail.append(knot);
+    },
+  };
+}

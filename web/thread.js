@@ -1,0 +1,90 @@
+import { h } from './dom.js';
+import { createAnswerView, createUserView } from './message-view.js';
+/** @import { Message } from './types.d.ts' */
+
+/** The messages of the open conversation, each with one view, in the order in which they came. */
+
+/** Nearer to the end than this, px: whoever reads follows what comes. */
+const NEAR_PX = 80;
+
+/**
+ * @param {{ scroller: HTMLElement, list: HTMLElement, toEnd: HTMLElement, onRetry: (message: Message) => void }} deps
+ */
+export function createThread({ scroller, list, toEnd, onRetry }) {
+  /** @type {Map<string, ReturnType<typeof createAnswerView>>} */
+  const answers = new Map();
+  /** @type {Map<string, ReturnType<typeof createUserView>>} */
+  const users = new Map();
+  let following = true;
+
+  const atEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_PX;
+  scroller.addEventListener('scroll', () => {
+    following = atEnd();
+    toEnd.hidden = following;
+  });
+  const follow = () => {
+    following = true;
+    toEnd.hidden = true;
+    scroller.scrollTop = scroller.scrollHeight;
+  };
+  toEnd.addEventListener('click', follow);
+
+  /** @param {Message} message */
+  const answer = (message) => {
+    const known = answers.get(message.messageId);
+    if (known) return known;
+    const view = createAnswerView({ onRetry });
+    answers.set(message.messageId, view);
+    list.append(view.element);
+    return view;
+  };
+
+  /** @param {Message} message */
+  const user = (message) => {
+    const known = users.get(message.messageId);
+    if (known) return known.update(message);
+    const view = createUserView(message);
+    users.set(message.messageId, view);
+    const reply = [...answers].find(
+      ([, { element }]) => element.dataset['parent'] === message.messageId,
+    );
+    // Its answer may be here before it.
+    if (reply) reply[1].element.before(view.element);
+    else list.append(view.element);
+  };
+
+  return {
+    clear() {
+      answers.clear();
+      users.clear();
+      list.replaceChildren();
+      following = true;
+      toEnd.hidden = true;
+    },
+    answer,
+    user,
+    /** Finished ones, as the history has them. @param {Message[]} messages */
+    show(messages) {
+      for (const message of messages) {
+        if (message.role === 'user') user(message);
+        else {
+          const view = answer(message);
+          view.element.dataset['parent'] = message.parentMessageId ?? '';
+          view.update(message, { live: false });
+        }
+      }
+    },
+    /** A line between messages, not of the conversation. @param {string} text */
+    remark(text) {
+      list.append(h('p', { class: 'remark' }, text));
+    },
+    stick: () => following && follow(),
+    /** Shows the beginning of something that has to be read. @param {HTMLElement} element */
+    reveal(element) {
+      const tall = element.offsetHeight > scroller.clientHeight;
+      if (tall) following = false;
+      element.scrollIntoView({ block: tall ? 'start' : 'nearest' });
+    },
+    follow,
+  };
+}
