@@ -11,7 +11,7 @@ import { GuardedModel } from './guarded-model.ts';
 import type { ApprovalValue } from './interrupt-value.ts';
 import type { RunInput, RunnerDeps, RunOptions } from './langgraph-runner.ts';
 import type { ResolvedModel } from './models.ts';
-import { streamChunks, withCheckpointer } from './own-graph.ts';
+import { streamChunks, optionsForOwn } from './own-graph.ts';
 import { toolGuard } from './tool-guard.ts';
 import type { CompiledAgent, ToolRun } from './tools.ts';
 
@@ -50,7 +50,7 @@ export async function buildAgent(definition: AgentDefinition, run: Run): Promise
   });
   return {
     stream: async (input, options) =>
-      streamChunks(await graph.stream(input, withCheckpointer(options, checkpointer))),
+      streamChunks(await graph.stream(input, optionsForOwn(options, checkpointer))),
     contextMax: null,
   };
 }

@@ -1,5 +1,6 @@
 import { AIMessage, AIMessageChunk, ToolMessage } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
+import { z } from 'zod';
 import { jsonSchema } from '../stream/message.ts';
 import type { Json } from '../lib/json.ts';
 import type { ModelUsage, RunnerEvent, Standing } from './agent-runner.ts';
@@ -48,6 +49,8 @@ export interface Mapped {
   state: MapperState;
   events: RunnerEvent[];
 }
+
+const plainSchema = z.object({ role: z.enum(['assistant', 'ai']), content: z.string() });
 
 type EventBody = Extract<RunnerEvent, { type: 'event' }>['body'];
 
@@ -230,14 +233,26 @@ function messagesOf(update: unknown): unknown[] {
   return Array.isArray(messages) ? messages : [messages];
 }
 
-function mapUpdates(state: MapperState, data: unknown, path: string[]): Mapped {
+/** Nodes may write `{ role: 'assistant', content }`. LangGraph's stream of messages does not know these. */
+function plainAnswer(state: MapperState, value: unknown): AIMessage | undefined {
+  const { data } = plainSchema.safeParse(value);
+  return data && new AIMessage({ id: `plain_${state.nextPart}`, content: data.content });
+}
+
+/** `own`: of the graph itself. A graph in it is heard again, with whole messages, when it ends. */
+function mapUpdates(
+  state: MapperState,
+  data: unknown,
+  { path, own }: { path: string[]; own: boolean },
+): Mapped {
   if (!isRecord(data)) return { state, events: [] };
   const start = '__interrupt__' in data ? { ...state, interrupted: true } : state;
   const messages = Object.values(data).flatMap(messagesOf);
   return each(start, messages, (current, message) => {
     if (AIMessage.isInstance(message)) return finishCall(current, message, path);
     if (ToolMessage.isInstance(message)) return finishTool(current, message);
-    return { state: current, events: [] };
+    const plain = own ? plainAnswer(current, message) : undefined;
+    return plain ? mapMessage(current, plain, path) : { state: current, events: [] };
   });
 }
 
@@ -280,7 +295,8 @@ export function mapChunk(state: MapperState, [namespace, mode, data]: StreamChun
   }
   const place = placeOf(namespace, state.agents);
   if (place.hidden) return { state, events: [] };
-  if (mode === 'updates') return mapUpdates(state, data, place.path);
+  if (mode === 'updates')
+    return mapUpdates(state, data, { path: place.path, own: namespace.length === 0 });
   const message: unknown = mode === 'messages' && Array.isArray(data) ? data[0] : undefined;
   if (!AIMessage.isInstance(message) && !AIMessageChunk.isInstance(message))
     return { state, events: [] };

@@ -1,3 +1,5 @@
+import type { BaseCallbackHandler } from '@langchain/core/callbacks/base';
+import { CallbackManager } from '@langchain/core/callbacks/manager';
 import type { BaseChatModel } from '@langchain/core/language_models/chat_models';
 import type { StructuredToolInterface } from '@langchain/core/tools';
 import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
@@ -107,13 +109,34 @@ export function ownAgent({ graph, tools = [], ...rest }: OwnAgent): AgentDefinit
 /** Where LangGraph itself passes a checkpointer on to sub-graphs; it comes before the one of `compile`. */
 const CHECKPOINTER_KEY = '__pregel_checkpointer';
 
+/**
+ * Has models wait until their words are on the way. Else LangChain tells them from a queue that all runs of the process
+ * share, and the words of a model that ends meanwhile come after its message, or never.
+ */
+class AwaitedCallbacks extends CallbackManager {
+  override addHandler(handler: BaseCallbackHandler, inherit = true): void {
+    handler.awaitHandlers = true;
+    super.addHandler(handler, inherit);
+  }
+
+  /** LangGraph adds what it streams with to a copy. */
+  override copy(additional: BaseCallbackHandler[] = [], inherit = true): CallbackManager {
+    const copy = new AwaitedCallbacks(this.getParentRunId());
+    const { handlers, inheritableHandlers } = super.copy(additional, inherit);
+    for (const handler of handlers) copy.addHandler(handler, inheritableHandlers.includes(handler));
+    copy.addTags(this.tags);
+    copy.addMetadata(this.metadata);
+    return copy;
+  }
+}
+
 /** A graph that was compiled once serves many runs at a time, each with a checkpointer of its own. */
-export function withCheckpointer<T extends { configurable: object }>(
+export function optionsForOwn<T extends { configurable: object }>(
   options: T,
   checkpointer: BaseCheckpointSaver,
 ) {
   const configurable = { ...options.configurable, [CHECKPOINTER_KEY]: checkpointer };
-  return { ...options, configurable };
+  return { ...options, configurable, callbacks: new AwaitedCallbacks() };
 }
 
 /** What a graph yields with our stream modes. */
