@@ -120,8 +120,11 @@ function folded(state: ChatState, body: LogEvent['body']): ChatState {
   }
   if (body.type === 'usage') return { ...state, usage: body.total };
   if (body.type === 'pending_action') return { ...state, outcome: { error: REQUIRES_APPROVAL } };
-  if (body.type === 'action_resolved') return { ...state, outcome: null };
-  return body.type === 'done' ? { ...state, outcome: outcomeOf(body) } : state;
+  if (body.type === 'action_resolved' && body.outcome === 'decided') {
+    return { ...state, outcome: null };
+  }
+  // A pause nobody answered stays what it was: the end of this answer.
+  return body.type === 'done' ? { ...state, outcome: state.outcome ?? outcomeOf(body) } : state;
 }
 
 /** The stream of `POST /v1/chat/completions`. It ends at a pause, which it can only report. */

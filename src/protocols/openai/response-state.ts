@@ -75,8 +75,12 @@ function output({ items, open }: ResponseState): Item[] {
 
 const OVER: readonly ResponseStatus[] = ['completed', 'failed', 'incomplete', 'cancelled'];
 
+const NOT_BEGUN = { status: 'queued', items: [], open: null, incomplete: null } as const;
+
 /** The response object. What a request said and the log does not know is as if it was left out. */
-export function responseOf(state: ResponseState) {
+export function responseOf(folded: ResponseState) {
+  // Before the answer that makes it is in the log, all that there is belongs to earlier ones.
+  const state = folded.begun ? folded : { ...folded, ...NOT_BEGUN };
   const { ref, status, conversationId, completedAt } = state;
   const { since, generationId } = ref;
   return {
