@@ -41,7 +41,11 @@ export function createActionView(action, { onSubmit }) {
   const questions = (action.questions ?? []).map(createQuestionView);
   /** @type {ReturnType<typeof createRequestView>[]} */
   const requests = [];
-  for (const each of action.requests ?? []) requests.push(createRequestView(each, () => label()));
+  const asked = action.requests ?? [];
+  for (const [index, each] of asked.entries()) {
+    const place = asked.length > 1 ? `${index + 1} of ${asked.length}` : '';
+    requests.push(createRequestView(each, { place, onChange: () => label() }));
+  }
   const all = h('div', { class: 'all' });
   const form = h('form', { class: `action ${action.kind}`, 'aria-labelledby': id });
   form.append(

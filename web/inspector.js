@@ -5,6 +5,8 @@ import { h, setText } from './dom.js';
 
 const MAX_ROWS = 300;
 const SHORT_CHARS = 140;
+/** In every event, and told by its id. */
+const PLACE = /^\{"seq":\d+,"at":"[^"]*",?/;
 const DELTAS = new Set(['text_delta', 'reasoning_delta', 'tool_args_delta']);
 
 /** @typedef {{ id: string, event: string, json: string } | { note: string }} Entry */
@@ -15,7 +17,7 @@ function row(entry) {
   const { id, event, json } = entry;
   const pre = h('pre', { tabindex: '0' });
   const open = () => setText(pre, JSON.stringify(JSON.parse(json), null, 2));
-  const short = h('span', { class: 'short' }, json.slice(0, SHORT_CHARS));
+  const short = h('span', { class: 'short' }, json.replace(PLACE, '{').slice(0, SHORT_CHARS));
   const summary = h('summary', {}, h('code', {}, id), h('b', {}, event), short);
   return h('li', { 'data-event': event }, h('details', { ontoggle: open }, summary, pre));
 }

@@ -22,14 +22,25 @@ export function createUserView(message) {
   return { element, update: (/** @type {Message} */ next) => setText(body, textOf(next)) };
 }
 
+/** @type {Record<string, string>} */
+const DECIDED = {
+  approve: 'Approved',
+  edit: 'Edited and approved',
+  reject: 'Rejected',
+  respond: 'Answered in its place',
+  retry: 'Run again',
+  done: 'Taken as done',
+  skip: 'Skipped',
+};
+
 /** @param {Resolution} resolution @param {boolean} mine */
 function resolutionText({ outcome, decisions, decidedBy, decidedAt }, mine) {
   if (outcome === 'expired') return 'Nobody answered in time.';
   if (outcome !== 'decided') return 'The question was withdrawn.';
-  const kinds = [...new Set(decisions.map(({ decision }) => decision))].join(', ');
-  const what = kinds === '' ? 'Answered' : `Decided (${kinds})`;
-  if (mine) return `${what} here at ${clockTime(decidedAt)}.`;
-  return `${what} in another tab at ${clockTime(decidedAt)}${decidedBy === null ? '' : ` by ${decidedBy}`}.`;
+  const kinds = [...new Set(decisions.map(({ decision }) => DECIDED[decision] ?? decision))];
+  const what = kinds.length === 0 ? 'Answered' : kinds.join(', ');
+  const where = mine ? 'here' : `in another tab${decidedBy === null ? '' : ` by ${decidedBy}`}`;
+  return `${what} ${where} at ${clockTime(decidedAt)}.`;
 }
 
 /** @param {Message} message @param {Fold | undefined} fold */
@@ -54,6 +65,16 @@ function subLabel(content, index, fold) {
   return `Sub-agent ${name ?? ''}`;
 }
 
+/** Reasoning is over when something follows it. @param {Part} part @param {boolean} last */
+const isWriting = ({ type }, last) => type !== 'reasoning' || last;
+
+/** @param {{ row: HTMLElement, label: HTMLElement }} view @param {{ part: Part, label: string }} of */
+function mark(view, { part, label }) {
+  setAttribute(view.row, 'class', part.path ? 'part sub' : 'part');
+  view.label.hidden = label === '';
+  setText(view.label, label);
+}
+
 /** Rows of the parts of one answer. */
 function createParts() {
   const element = h('div', { class: 'parts' });
@@ -75,15 +96,14 @@ function createParts() {
 
   /** @param {Part[]} content @param {{ fold: Fold | undefined, live: boolean }} context */
   const update = (content, { fold, live }) => {
+    const asking = fold?.pendingAction?.kind === 'ask_user_question';
     for (const [index, part] of content.entries()) {
       const view = part && viewOf(part, index);
       if (!view) continue;
-      const writing = live && (part.type !== 'reasoning' || index === content.length - 1);
-      const label = subLabel(content, index, fold);
-      view.update(part, { rawArgs: fold?.rawArgs.get(part.toolCallId ?? ''), live: writing });
-      setAttribute(view.row, 'class', part.path ? 'part sub' : 'part');
-      view.label.hidden = label === '';
-      setText(view.label, label);
+      const rawArgs = fold?.rawArgs.get(part.toolCallId ?? '');
+      const writing = live && isWriting(part, index === content.length - 1);
+      view.update(part, { rawArgs, live: writing, asking });
+      mark(view, { part, label: subLabel(content, index, fold) });
     }
     for (const gone of views.splice(content.length)) gone?.row.remove();
   };

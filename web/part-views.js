@@ -5,7 +5,7 @@ import { safeHref } from './markdown.js';
 
 /**
  * Views of the parts of an answer. Each shows its part again whenever it is told to.
- * @typedef {{ rawArgs: string | undefined, live: boolean }} PartContext
+ * @typedef {{ rawArgs: string | undefined, live: boolean, asking: boolean }} PartContext
  * @typedef {{ element: HTMLElement, update: (part: Part, context: PartContext) => void }} PartView
  */
 
@@ -47,6 +47,16 @@ const TOOL_STATUS = {
   outcome_unknown: ['outcome unknown', 'bad'],
   denied: ['forbidden by policy', 'bad'],
 };
+
+/** @param {Part} part @param {{ live: boolean, asking: boolean }} context */
+function statusOf({ name, status = '' }, { live, asking }) {
+  // The call of a question has no status of its own while the person is asked.
+  const key = asking && name === 'ask_user' && status === 'ready' ? 'waiting' : status;
+  const [words, tone] = TOOL_STATUS[key] ?? [key, ''];
+  // Where nothing runs any more a call without a result was left behind.
+  if (!live && tone === 'busy') return { key, words: 'not run to its end', tone: 'bad' };
+  return { key, words, tone };
+}
 
 /** @param {Obj | undefined} args */
 function shortArgs(args) {
@@ -107,16 +117,13 @@ function toolView() {
   const element = h('details', { class: 'tool' }, summary, body);
   return {
     element,
-    update(part, { rawArgs, live }) {
-      const key = part.status ?? '';
-      const [words, tone] = TOOL_STATUS[key] ?? [key, ''];
-      // Where nothing runs any more a call without a result was left behind.
-      const left = !live && tone === 'busy';
+    update(part, { rawArgs, live, asking }) {
+      const { key, words, tone } = statusOf(part, { live, asking });
       setText(name, part.name ?? '');
       setText(args, shortArgs(part.args));
       setText(decided, decidedHow(part));
-      setText(status, left ? 'not run to its end' : words);
-      setAttribute(status, 'class', `chip ${left ? 'bad' : tone}`);
+      setText(status, words);
+      setAttribute(status, 'class', `chip ${tone}`);
       setAttribute(element, 'data-status', key);
       blocks.proposed.update(part.proposedArgs && JSON.stringify(part.proposedArgs, null, 2));
       blocks.args.update(rawArgs ?? JSON.stringify(part.args ?? {}, null, 2));

@@ -78,8 +78,8 @@ function scopePanel(id, tool) {
 
 /** @typedef {{ decision: Decision } | { problem: string }} ReadDecision */
 
-/** @param {ApprovalRequest} request @param {() => void} onChange */
-export function createRequestView(request, onChange) {
+/** @param {ApprovalRequest} request @param {{ place: string, onChange: () => void }} of `place` in the batch, '' alone */
+export function createRequestView(request, { place, onChange }) {
   const key = `call-${(made += 1)}`;
   const { toolCallId, name, description, allowedDecisions, mayRemember } = request;
   const edit = createEditView(request);
@@ -113,7 +113,12 @@ export function createRequestView(request, onChange) {
   const element = h(
     'fieldset',
     { class: 'call' },
-    h('legend', {}, h('code', {}, name)),
+    h(
+      'legend',
+      {},
+      h('code', {}, name),
+      place === '' ? null : h('span', { class: 'place' }, place),
+    ),
     description === undefined ? null : h('p', { class: 'soft' }, description),
     table,
     group,

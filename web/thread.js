@@ -28,6 +28,7 @@ export function createThread({ scroller, list, toEnd, onRetry }) {
     scroller.scrollTop = scroller.scrollHeight;
   };
   toEnd.addEventListener('click', follow);
+  new ResizeObserver(() => following && follow()).observe(scroller);
 
   /** @param {Message} message */
   const answer = (message) => {

@@ -3,7 +3,7 @@ import { h } from './dom.js';
 /** What a newcomer can try, and what each of it shows. */
 
 const PROMPTS = [
-  ['say 60 80', 'Sixty words, slowly. Cut the line in the middle: nothing is lost.'],
+  ['say 100 80', 'A hundred words, slowly. Cut the line in the middle: nothing is lost.'],
   ['approve', 'A tool that waits for you. Approve, edit, reject, or answer in its place.'],
   ['approve 3', 'Three calls in one batch, and one decision for each.'],
   ['ask', 'The agent asks you a question and waits.'],
