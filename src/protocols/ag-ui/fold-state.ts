@@ -35,8 +35,8 @@ export interface Call {
 export interface SubAgent {
   path: readonly string[];
   name: string;
-  /** In this run. `suspended`: it goes on, in a later one. */
-  state: 'active' | 'closed' | 'suspended';
+  /** In this run. `away`: it has not begun, or is suspended; a later run goes on with it. */
+  state: 'active' | 'closed' | 'away';
 }
 
 export interface Fold {

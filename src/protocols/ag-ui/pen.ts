@@ -41,8 +41,9 @@ export class Pen {
     const runs = this.state.runs + 1;
     const asked = names.runId !== undefined && names.after === after;
     const runId = asked && names.runId !== undefined ? names.runId : `${generationId}.${runs}`;
+    // Whoever speaks in this run begins in it.
     const agents = [...this.state.agents].map(
-      ([id, agent]) => [id, { ...agent, state: rest(agent.state) }] as const,
+      ([id, agent]) => [id, { ...agent, state: 'away' }] as const,
     );
     this.set({
       runs,
@@ -180,7 +181,7 @@ export class Pen {
       .toSorted((a, b) => b.path.length - a.path.length);
   }
 
-  #endAgent(path: readonly string[], state: 'closed' | 'suspended', outcome: JsonObject): void {
+  #endAgent(path: readonly string[], state: 'closed' | 'away', outcome: JsonObject): void {
     const id = path.at(-1) ?? '';
     const agent = this.state.agents.get(id);
     if (!agent) return;
@@ -207,7 +208,7 @@ export class Pen {
       const inside = interrupts.filter((it) => it['subagentRunId'] === path.at(-1));
       const interruptIds = inside.map((it) => it['id'] ?? '');
       const named = interruptIds.length > 0 && { interruptIds };
-      this.#endAgent(path, 'suspended', { type: 'suspended', ...named });
+      this.#endAgent(path, 'away', { type: 'suspended', ...named });
     }
     this.finish({ type: 'interrupt', interrupts }, {});
     this.set({ phase: 'paused', pausedBy: actionId });
@@ -242,11 +243,6 @@ export class Pen {
     const parts = { cachedInputTokens: cacheRead, reasoningTokens: reasoning };
     return { usage: [{ inputTokens, outputTokens, totalTokens, ...parts }] };
   }
-}
-
-/** In a new run whoever was suspended, or not done, begins again by speaking; who finished may not. */
-function rest(state: 'active' | 'closed' | 'suspended'): 'closed' | 'suspended' {
-  return state === 'closed' ? 'closed' : 'suspended';
 }
 
 export function keyOf(path: readonly string[] | undefined): string {
