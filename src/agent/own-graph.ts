@@ -31,7 +31,7 @@ export interface GraphDeps {
   /** For `createAgent`: holds calls of those tools that need a person, and answers the ones that can't run. */
   middleware: AgentMiddleware[];
   /** A chat model with retries before the first token, a stall timeout, prompt aborts and bounded flow. */
-  guard(model: BaseChatModel): BaseChatModel;
+  guard: (model: BaseChatModel) => BaseChatModel;
 }
 
 export type GraphFactory = (deps: GraphDeps) => GraphLike | Promise<GraphLike>;

@@ -1,3 +1,4 @@
+import { MessagesAnnotation, StateGraph } from '@langchain/langgraph';
 import { BaseChatModel } from '@langchain/core/language_models/chat_models';
 import { AIMessageChunk } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
@@ -49,4 +50,15 @@ export class PlainModel extends BaseChatModel {
 /** The words of a text, each as a chunk. */
 export function words(text: string): Fields[] {
   return (text.match(/\S+\s*/g) ?? []).map((content) => ({ content }));
+}
+
+/** A graph whose state is messages. */
+export const state = () => new StateGraph(MessagesAnnotation);
+
+/** One node that answers with what `say` makes of the question. */
+export function sayer(say: (question: string) => string) {
+  const model = new PlainModel((_n, messages) => words(say(messages.at(-1)?.text ?? '')));
+  return state()
+    .addNode('answer', async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
+    .addEdge('__start__', 'answer');
 }

@@ -31,7 +31,7 @@ const send = defineTool({
 });
 
 /** Calls the tool once, then says what came of it. */
-function agentOf({ tools, middleware, guard }: Pick<GraphDeps, 'tools' | 'middleware' | 'guard'>) {
+function agentOf({ tools, middleware, guard }: GraphDeps) {
   const model = new PlainModel((_n, messages) => {
     const last = messages.at(-1);
     if (last?.type === 'tool') return words(`done: ${last.text}`);
@@ -150,7 +150,7 @@ test('a guarded model is asked again where it failed before its first word', asy
     if (n === 1) throw Object.assign(new Error('busy'), { status: 503 });
     return words('there now');
   });
-  const bench = benchOf(({ guard }) => createAgent({ model: guard(model), tools: [] }));
+  const bench = benchOf((deps) => createAgent({ model: deps.guard(model), tools: [] }));
 
   const outcome = await collect(bench.runner.run(bench.request('hi')));
 

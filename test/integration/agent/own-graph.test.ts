@@ -1,13 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { HumanMessage } from '@langchain/core/messages';
 import { tool } from '@langchain/core/tools';
-import {
-  Annotation,
-  interrupt,
-  MemorySaver,
-  MessagesAnnotation,
-  StateGraph,
-} from '@langchain/langgraph';
+import { Annotation, interrupt, MemorySaver, StateGraph } from '@langchain/langgraph';
 import { ToolNode } from '@langchain/langgraph/prebuilt';
 import { createAgent } from 'langchain';
 import { z } from 'zod';
@@ -22,7 +15,7 @@ import { createSqliteCheckpoints, openDatabase } from '../../../src/store/sqlite
 import type { Message } from '../../../src/stream/message.ts';
 import { collect, createBench, typesOf, userMessage } from '../../support/agent-run.ts';
 import type { Bench, Outcome } from '../../support/agent-run.ts';
-import { PlainModel, words } from '../../support/graphs.ts';
+import { PlainModel, sayer, state, words } from '../../support/graphs.ts';
 import { callsOf } from '../../support/scripted-model.ts';
 
 let db: ReturnType<typeof openDatabase>;
@@ -35,16 +28,6 @@ afterEach(() => void db.close());
 
 const benchOf = (graph: OwnAgent['graph'], more: Partial<OwnAgent> = {}): Bench =>
   createBench({ checkpoints, agents: [ownAgent({ id: 'own', graph, ...more })] });
-
-const state = () => new StateGraph(MessagesAnnotation);
-
-/** One node that answers with what `say` makes of the question. */
-function sayer(say: (question: string) => string) {
-  const model = new PlainModel((_n, messages) => words(say(messages.at(-1)?.text ?? '')));
-  return state()
-    .addNode('answer', async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
-    .addEdge('__start__', 'answer');
-}
 
 /** An answer of an earlier turn, in which a tool was called. */
 function earlier(): Message[] {
@@ -63,6 +46,13 @@ function earlier(): Message[] {
       ],
     },
   ];
+}
+
+class Gate {
+  open: () => void = () => undefined;
+  readonly passed = new Promise<void>((resolve) => {
+    this.open = resolve;
+  });
 }
 
 const codeOf = ({ error }: Outcome): unknown => (error instanceof RunError ? error.code : error);
@@ -206,14 +196,11 @@ describe('how it ends', () => {
   });
 
   test('a stop ends it at once, whatever its node does', async () => {
-    let release: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const held = new Gate();
     const graph = state()
       .addNode('deaf', async (_state, { writer }) => {
         writer?.({ at: 'work' });
-        await held;
+        await held.passed;
         return {};
       })
       .addEdge('__start__', 'deaf');
@@ -224,106 +211,9 @@ describe('how it ends', () => {
     const outcome = await collect(runner.run(request('hi', { signal: stop.signal })), () =>
       stop.abort(reason),
     );
-    release();
+    held.open();
 
     expect(outcome.error).toBe(reason);
-  });
-});
-
-describe('after a crash', () => {
-  /** Stops the run at the first delta of `part`, and goes on under the next fence. */
-  async function crashed(bench: Bench, part: number) {
-    const stop = new AbortController();
-    const first = bench.request('go', { signal: stop.signal });
-    await collect(bench.runner.run(first), (event) => {
-      if (event.type === 'event' && 'part' in event.body && event.body.part === part)
-        stop.abort(new Error('killed'));
-    });
-    const standing = await bench.runner.adopt({ ...first, fence: 2 });
-    const again = bench.request('go', {
-      generationId: first.generationId,
-      history: first.history,
-      fence: 2,
-      nextPart: 10,
-      entry: { kind: 'continue' },
-    });
-    return { standing, rest: await collect(bench.runner.run(again)) };
-  }
-
-  /** Drafts, criticises in the user's place, writes again. */
-  function critic(asked: string[]) {
-    const model = new PlainModel((_n, messages) => {
-      const last = messages.at(-1)?.text ?? '';
-      asked.push(last);
-      return words(last === 'go' ? 'a draft' : 'a text');
-    });
-    return state()
-      .addNode('draft', async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
-      .addNode('criticise', () => ({ messages: [new HumanMessage('better!')] }))
-      .addNode('write', async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
-      .addEdge('__start__', 'draft')
-      .addEdge('draft', 'criticise')
-      .addEdge('criticise', 'write')
-      .compile();
-  }
-
-  test('what finished nodes said stands, the node under way is run again', async () => {
-    const asked: string[] = [];
-
-    const { standing, rest } = await crashed(benchOf(critic(asked)), 1);
-
-    expect(standing.calls.map(({ text }) => text)).toEqual(['a draft']);
-    expect(rest.error).toBeUndefined();
-    expect(rest.text).toBe('a text');
-    expect(asked).toEqual(['go', 'better!', 'better!']);
-  });
-
-  test('a graph in the graph: what it gave back stands once', async () => {
-    const asked: string[] = [];
-    const last = new PlainModel(() => words('the end'));
-    const graph = state()
-      .addNode('critic', critic(asked))
-      .addNode('close', async ({ messages }) => ({ messages: [await last.invoke(messages)] }))
-      .addEdge('__start__', 'critic')
-      .addEdge('critic', 'close')
-      .compile();
-
-    const { standing, rest } = await crashed(benchOf(graph), 2);
-
-    expect(standing.calls.map(({ text }) => text)).toEqual(['a draft', 'a text']);
-    expect(rest.error).toBeUndefined();
-    expect(rest.text).toBe('the end');
-    expect(asked).toEqual(['go', 'better!']);
-  });
-
-  test('other channels of its state are kept too', async () => {
-    const State = Annotation.Root({ ...MessagesAnnotation.spec, hero: Annotation<string> });
-    const model = new PlainModel((_n, messages) => words(`about ${messages.at(-1)?.text}`));
-    let chosen = 0;
-    const graph = new StateGraph(State)
-      .addNode('choose', () => ({ hero: `hero${(chosen += 1)}` }))
-      .addNode('tell', async ({ hero }) => ({ messages: [await model.invoke(hero)] }))
-      .addEdge('__start__', 'choose')
-      .addEdge('choose', 'tell')
-      .compile();
-
-    const { rest } = await crashed(benchOf(graph), 0);
-
-    expect(rest.text).toBe('about hero1');
-  });
-
-  test('another version: AGENT_CHANGED; the same version of another function goes on', async () => {
-    const text = (version: string): Partial<OwnAgent> => ({ version });
-    const old = benchOf(sayer(() => 'old').compile(), text('1'));
-    const { spec } = old.request('hi');
-
-    const same = benchOf(sayer(() => 'new').compile(), text('1'));
-    const other = benchOf(sayer(() => 'new').compile(), text('2'));
-
-    expect((await collect(same.runner.run(same.request('hi', { spec })))).text).toBe('new');
-    expect(codeOf(await collect(other.runner.run(other.request('hi', { spec }))))).toBe(
-      'AGENT_CHANGED',
-    );
   });
 });
 
