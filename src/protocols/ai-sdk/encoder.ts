@@ -105,8 +105,12 @@ function usageChunk(usage: Usage): Chunk {
 function created(draft: Draft, body: EventOf<'created'>, at: string): void {
   const { generationId, conversationId, agentId, model, responseMessageId } = body;
   draft.messageId = responseMessageId;
-  const messageMetadata = { generationId, conversationId, agentId, model, createdAt: at };
-  draft.say({ type: 'start', messageId: responseMessageId, messageMetadata });
+  const known = { generationId, conversationId, agentId, model, createdAt: at };
+  draft.say({
+    type: 'start',
+    messageId: responseMessageId,
+    messageMetadata: { ...known, status: 'streaming' },
+  });
 }
 
 function argsDelta(draft: Draft, { toolCallId, text }: EventOf<'tool_args_delta'>): void {
@@ -170,7 +174,8 @@ const GOES_ON = new Set<Decision['decision']>(['approve', 'edit', 'retry']);
 /** A response that goes on behind a pause begins here, so it begins as every response does. */
 function resolved(draft: Draft, body: EventOf<'action_resolved'>): void {
   draft.action = undefined;
-  draft.say({ type: 'start', messageId: draft.messageId });
+  const messageMetadata = { status: 'streaming' };
+  draft.say({ type: 'start', messageId: draft.messageId, messageMetadata });
   draft.say(noticeOf(body));
   for (const call of draft.unresolved) if (call.waiting) draft.tellGoesOn(call);
   for (const { toolCallId, decision, editedArgs } of body.decisions ?? []) {

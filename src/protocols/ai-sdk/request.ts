@@ -37,7 +37,8 @@ export const chatBodySchema = z
       .exactOptional(),
     message: z
       .unknown()
-      .meta({ description: 'The last message alone, in the place of `messages`.' }),
+      .meta({ description: 'The last message alone, in the place of `messages`.' })
+      .exactOptional(),
     trigger: z.enum(['submit-message', 'regenerate-message']).default('submit-message'),
     messageId: z.string().min(1).max(1_000).nullish(),
     agentId: id.exactOptional(),
