@@ -69,8 +69,7 @@ export function notFound(
     | 'message'
     | 'approval'
     | 'rule'
-    | 'response'
-    | 'chat completion',
+    | 'response',
 ): AppError {
   return new AppError('NOT_FOUND', `No such ${what}.`);
 }

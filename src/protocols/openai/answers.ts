@@ -1,10 +1,12 @@
 import type { Request } from 'express';
 import type { z } from 'zod';
-import { AppError, unavailable } from '../../errors.ts';
+import { AppError, notFound, unavailable } from '../../errors.ts';
 import type { AppContext } from '../../http/context.ts';
 import type { UserCall } from '../../http/route.ts';
 import { ID_PATTERN } from '../../http/schemas.ts';
 import { respondWithStream } from '../../http/sse-response.ts';
+import type { Subscribed } from '../../stream/generations.ts';
+import type { Owner } from '../../stream/job.ts';
 import { collect } from '../collect.ts';
 import { subscribeEncoded, type EncodedFrom } from '../encoded-stream.ts';
 import type { Encoder } from '../encoder.ts';
@@ -32,13 +34,26 @@ export function createAnswers(
 ) {
   const { generations, clock, ids, openStreams } = ctx;
 
+  /** What can't be read is no response, whatever we call it. */
+  const subscribed = async <S>(
+    who: { owner: Owner; encoder: Encoder<S> },
+    from: EncodedFrom,
+  ): Promise<Subscribed> => {
+    try {
+      return await subscribeEncoded(generations, who, from);
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'NOT_FOUND') throw notFound('response');
+      throw error;
+    }
+  };
+
   const snapshot = <S, T>(
     { owner }: Pick<UserCall, 'owner'>,
     { encoder, generationId, when, body, schema }: Snapshot<S, T>,
     signal: AbortSignal = new AbortController().signal,
   ): Promise<T> => {
     const who = { owner, encoder: snapshotOf(encoder, { when, body }) };
-    const subscribe = () => subscribeEncoded(generations, who, { generationId });
+    const subscribe = () => subscribed(who, { generationId });
     return collect(subscribe, { signal }).then((text) => readSnapshot(text, schema));
   };
 
@@ -53,7 +68,7 @@ export function createAnswers(
         const { encoder, from, location } = await begin();
         res.setHeader('Location', location);
         res.setHeader('X-Generation-Id', from.generationId);
-        const subscribe = () => subscribeEncoded(generations, { owner, encoder }, from);
+        const subscribe = () => subscribed({ owner, encoder }, from);
         await respondWithStream({ res, subscribe, place, ids, clock });
       } catch (error) {
         place.release();

@@ -41,7 +41,7 @@ export function formatCompletionId(generationId: string): string {
 /** The generation; throws NOT_FOUND for what is no id of a chat completion. */
 export function parseCompletionId(id: string): string {
   const [, key] = COMPLETION.exec(id) ?? [];
-  if (key === undefined) throw notFound('chat completion');
+  if (key === undefined) throw notFound('response');
   return PREFIX + key;
 }
 
