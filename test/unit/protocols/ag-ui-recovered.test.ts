@@ -7,7 +7,6 @@ import {
   created,
   say,
   call,
-  args,
   result,
   agent,
   done,
