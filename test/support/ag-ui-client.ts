@@ -124,7 +124,7 @@ export function useAgUi(env: Record<string, string> = {}): Scene {
   let server: ServerProcess;
   beforeAll(async () => {
     server = await servers.start({ PROFILE: 'memory', DEMO_LEDGER: 'ledger.jsonl', ...env });
-  });
+  }, 60_000);
 
   // The stock client warns of all that it does not know, and reports what it throws.
   let warned: jest.SpiedFunction<typeof console.warn>;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { eventsOfState } from '../../../src/protocols/events-of-state.ts';
 import { newestOf } from '../../../src/protocols/ag-ui/messages.ts';
 import type { Message, MessagePart } from '../../../src/stream/message.ts';
 import { verified } from '../../support/ag-ui.ts';
@@ -89,5 +90,29 @@ describe('what stands after a crash', () => {
 
     expect(newestOf(all).map(({ messageId }) => messageId)).toEqual(['c', 'd']);
     expect(newestOf([])).toEqual([]);
+  });
+
+  test('is told from the record where the log is gone', async () => {
+    const made = { type: 'tool_call', toolCallId: 'c1', name: 'n', args: { a: 1 } } as const;
+    const content: MessagePart[] = [
+      { type: 'reasoning', text: 'hm' },
+      { type: 'text', text: 'kept' },
+      { ...made, status: 'ok', output: 'sent' },
+      { type: 'text', text: 'deep', path: ['c1'] },
+    ];
+    const message = { ...aMessage('msg_2', { role: 'assistant' }), content };
+    const state = { generationId: 'gen_1', conversationId: 'conv_1', message };
+    const view = { ...VIEW, history: [old, asked], snapshot: true };
+    const told = fold(
+      [...eventsOfState({ ...state, status: 'completed' }), done('completed')],
+      view,
+    );
+
+    await verified(told.events);
+    expect(of(told, 'MESSAGES_SNAPSHOT')).toMatchObject([
+      { messages: [{ id: 'msg_0:0' }, { id: 'msg_1' }] },
+    ]);
+    expect(of(told, 'TEXT_MESSAGE_CONTENT').map((it) => it['delta'])).toEqual(['kept', 'deep']);
+    expect(of(told, 'TOOL_CALL_RESULT')).toMatchObject([{ content: 'sent' }]);
   });
 });
