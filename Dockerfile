@@ -6,8 +6,9 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # No package of ours needs its install scripts, so none gets to run one.
 RUN npm ci --ignore-scripts --include=dev --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json tsconfig.build.json tsconfig.client.json ./
 COPY src ./src
+COPY client ./client
 RUN npm run build
 
 FROM ${BASE} AS dependencies
