@@ -5,7 +5,7 @@ import { api } from './api.js';
 
 const POLL_MS = 4_000;
 /** Of so many at most it is asked how their last answer ended. */
-const MAX_LOOKS = 20;
+const MAX_LOOKS = 10;
 
 /**
  * @param {{ onChange: () => void, onError: (error: Error) => void,

@@ -141,7 +141,6 @@ export function createSession({ thread, inspector, announcer, hooks }) {
     replaceState(fold, generation.state);
     const { message } = generation.state;
     announcer.skip(message.messageId, textOf(message));
-    thread.answer(message).element.dataset['parent'] = message.parentMessageId ?? '';
     draw();
     if (active) followStream(generation.streamId, generation.cursor);
   };

@@ -51,7 +51,9 @@ export function follow(options) {
   let watchdog;
 
   /** @param {LineState['state']} state @param {Partial<LineState>} [more] */
-  const tell = (state, more = {}) => onState({ state, cursor, replica, ...more });
+  const tell = (state, more = {}) => {
+    if (!over) onState({ state, cursor, replica, ...more });
+  };
 
   const stop = () => {
     over = true;
@@ -65,7 +67,7 @@ export function follow(options) {
   const end = (state, status) => {
     if (over) return;
     stop();
-    tell(state, status === undefined ? {} : { status });
+    onState({ state, cursor, replica, ...(status === undefined ? {} : { status }) });
   };
 
   const heard = () => {

@@ -36,7 +36,11 @@ export function createThread({ scroller, list, toEnd, onRetry }) {
     if (known) return known;
     const view = createAnswerView({ onRetry });
     answers.set(message.messageId, view);
-    list.append(view.element);
+    view.element.dataset['parent'] = message.parentMessageId ?? '';
+    // A question that waits its turn is asked before the answer to the one before it is there.
+    const question = users.get(message.parentMessageId ?? '');
+    if (question) question.element.after(view.element);
+    else list.append(view.element);
     return view;
   };
 
@@ -46,12 +50,11 @@ export function createThread({ scroller, list, toEnd, onRetry }) {
     if (known) return known.update(message);
     const view = createUserView(message);
     users.set(message.messageId, view);
-    const reply = [...answers].find(
-      ([, { element }]) => element.dataset['parent'] === message.messageId,
-    );
-    // Its answer may be here before it.
-    if (reply) reply[1].element.before(view.element);
+    const parent = message.messageId;
+    const reply = [...answers.values()].find(({ element }) => element.dataset['parent'] === parent);
+    if (reply) reply.element.before(view.element);
     else list.append(view.element);
+    return undefined;
   };
 
   return {
@@ -68,11 +71,7 @@ export function createThread({ scroller, list, toEnd, onRetry }) {
     show(messages) {
       for (const message of messages) {
         if (message.role === 'user') user(message);
-        else {
-          const view = answer(message);
-          view.element.dataset['parent'] = message.parentMessageId ?? '';
-          view.update(message, { live: false });
-        }
+        else answer(message).update(message, { live: false });
       }
     },
     /** A line between messages, not of the conversation. @param {string} text */

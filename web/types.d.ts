@@ -4,50 +4,56 @@ export type Obj = Record<string, unknown>;
 
 export interface Part {
   type: string;
-  text?: string;
-  toolCallId?: string;
-  name?: string;
-  args?: Obj;
-  proposedArgs?: Obj;
-  status?: string;
-  output?: string;
-  decision?: string;
-  mediaType?: string;
-  url?: string;
-  data?: unknown;
-  path?: string[];
+  text?: string | undefined;
+  toolCallId?: string | undefined;
+  name?: string | undefined;
+  args?: Obj | undefined;
+  proposedArgs?: Obj | undefined;
+  status?: string | undefined;
+  output?: string | undefined;
+  decision?: string | undefined;
+  mediaType?: string | undefined;
+  url?: string | undefined;
+  data?: unknown | undefined;
+  path?: string[] | undefined;
 }
 
 export interface Message {
   messageId: string;
-  conversationId?: string;
+  conversationId?: string | undefined;
   parentMessageId: string | null;
   role: string;
   content: Part[];
   status: string;
-  error?: { code: string; message: string };
-  usage?: { inputTokens: number; outputTokens: number };
-  createdAt?: string;
+  error?: { code: string | undefined; message: string };
+  usage?: { inputTokens: number | undefined; outputTokens: number };
+  createdAt?: string | undefined;
 }
 
 export interface ApprovalRequest {
   toolCallId: string;
   name: string;
   args: Obj;
-  description?: string;
-  argsSchema?: Obj;
+  description?: string | undefined;
+  argsSchema?: Obj | undefined;
   allowedDecisions: string[];
-  mayRemember?: boolean;
-  defaultToNo?: boolean;
+  mayRemember?: boolean | undefined;
+  defaultToNo?: boolean | undefined;
+}
+
+export interface Option {
+  label: string;
+  value?: string | undefined;
+  description?: string | undefined;
 }
 
 export interface Question {
   id: string;
   question: string;
-  header?: string;
-  options?: { label: string; value?: string; description?: string }[];
-  multiSelect?: boolean;
-  freeText?: boolean;
+  header?: string | undefined;
+  options?: Option[] | undefined;
+  multiSelect?: boolean | undefined;
+  freeText?: boolean | undefined;
 }
 
 export interface PendingAction {
@@ -56,8 +62,8 @@ export interface PendingAction {
   conversationId: string;
   kind: string;
   expiresAt: string | null;
-  requests?: ApprovalRequest[];
-  questions?: Question[];
+  requests?: ApprovalRequest[] | undefined;
+  questions?: Question[] | undefined;
 }
 
 export interface StreamState {
@@ -65,22 +71,22 @@ export interface StreamState {
   conversationId: string;
   status: string;
   message: Message;
-  pendingAction?: PendingAction;
-  title?: string;
+  pendingAction?: PendingAction | undefined;
+  title?: string | undefined;
 }
 
 export interface Decision {
   toolCallId: string;
   decision: string;
-  editedArgs?: Obj;
-  responseText?: string;
-  reason?: string;
-  scope?: string;
+  editedArgs?: Obj | undefined;
+  responseText?: string | undefined;
+  reason?: string | undefined;
+  scope?: string | undefined;
 }
 
 export interface Verdict {
-  decisions?: Decision[];
-  answers?: Record<string, string | string[]>;
+  decisions?: Decision[] | undefined;
+  answers?: Record<string, string | string[]> | undefined;
 }
 
 export interface Conversation {
@@ -124,7 +130,7 @@ export interface LineState {
   cursor: string;
   replica: string;
   /** Waiting: epoch ms of the next try. */
-  until?: number;
+  until?: number | undefined;
   /** Refused: the HTTP status. */
-  status?: number;
+  status?: number | undefined;
 }

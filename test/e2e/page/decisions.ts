@@ -1,0 +1,194 @@
+import { expect, test } from '@jest/globals';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { say, shows, whole } from '../../support/chat-page.ts';
+import type { Scene } from './scene.ts';
+
+/** People decide on the page. */
+export function decisionTests({ servers, server, tabs }: Scene): void {
+  const card = (page: Page) => page.locator('form.action');
+  const submit = (page: Page) => card(page).locator('button[type="submit"]');
+
+  /** What the demo tools really did since the last look. */
+  let looked = 0;
+  async function executed(): Promise<unknown[]> {
+    const file = join((await server()).dataDir, 'ledger.jsonl');
+    const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
+    const fresh = lines.slice(looked);
+    looked = lines.length;
+    return fresh.map((line) => {
+      const { name, args }: { name: string; args: unknown } = JSON.parse(line);
+      return { name, args };
+    });
+  }
+
+  async function paused(text: string): Promise<Page> {
+    const page = await tabs.open((await server()).baseUrl);
+    await say(page, text);
+    await card(page).waitFor();
+    return page;
+  }
+
+  test('a reload finds the question again, and the keyboard alone answers it', async () => {
+    const page = await paused('approve');
+    const focused = await page.evaluate('document.activeElement.textContent');
+    await page.reload();
+    await card(page).getByText('expires in').waitFor();
+    const announced = await page.locator('#assertive').innerText();
+
+    await page.getByRole('heading', { name: 'Waiting for your approval' }).focus();
+    await page.keyboard.press('Tab');
+    const at = await page.evaluate('document.activeElement.value');
+    await page.keyboard.press('Enter');
+    await whole(page);
+
+    expect(focused).toBe('Waiting for your approval');
+    expect(announced).toBe('Waiting for your approval: send_email.');
+    expect(at).toBe('approve');
+    expect(await executed()).toEqual([
+      { name: 'send_email', args: { to: 'person1@example.com', subject: 'Hello 1' } },
+    ]);
+    expect(await page.evaluate('document.activeElement.id')).toBe('input');
+  });
+
+  test('what a second tab approves the first shows as decided there', async () => {
+    const first = await paused('approve');
+    const second = await tabs.open(first.url());
+    await card(second).waitFor();
+
+    await submit(second).click();
+    await Promise.all([whole(first), whole(second)]);
+
+    expect(await card(first).count()).toBe(0);
+    expect(await first.locator('.notes').innerText()).toMatch(
+      /^Approved in another tab by local at /,
+    );
+    expect(await second.locator('.notes').innerText()).toMatch(/^Approved here at /);
+    expect(await executed()).toHaveLength(1);
+  });
+
+  test('arguments are edited as fields and as JSON, and run as they were edited', async () => {
+    const page = await paused('approve');
+
+    await page.getByLabel('Edit', { exact: true }).check();
+    await page.getByLabel('to', { exact: true }).fill('ann@example.com');
+    await page.getByRole('button', { name: 'Edit as JSON' }).click();
+    const json = page.getByLabel('Arguments of send_email as JSON');
+    const taken = JSON.parse(await json.inputValue());
+    await json.fill('{"to": "bob@example.com", ');
+    await submit(page).click();
+    await card(page).getByText('This is not JSON.').waitFor();
+    await json.fill('{"to": "", "subject": "Hi"}');
+    await submit(page).click();
+    await card(page).locator('footer .problem').getByText(/./).waitFor();
+    const refused = await executed();
+    await json.fill('{"to": "bob@example.com", "subject": "<b>Hi</b>"}');
+    await submit(page).click();
+    await whole(page);
+
+    expect(taken).toEqual({ to: 'ann@example.com', subject: 'Hello 1' });
+    expect(refused).toEqual([]);
+    expect(await executed()).toEqual([
+      { name: 'send_email', args: { to: 'bob@example.com', subject: '<b>Hi</b>' } },
+    ]);
+    await page.locator('.tool summary').click();
+    expect(await page.locator('.tool').innerText()).toContain('The model proposed');
+  });
+
+  test('a batch takes one decision for each call, and one submit', async () => {
+    const page = await paused('approve 3');
+    const calls = card(page).locator('fieldset.call');
+
+    await card(page).getByRole('button', { name: 'Approve all' }).click();
+    await calls.nth(1).getByLabel('Reject').check();
+    await calls
+      .nth(1)
+      .getByLabel(/^Reason/)
+      .fill('Not <i>this</i> one');
+    await calls.nth(2).getByLabel('Respond').check();
+    await submit(page).click();
+    await calls.nth(2).getByText('This needs a text.').waitFor();
+    const early = await executed();
+    await calls.nth(2).getByLabel('Your answer in its place').fill('It was sent by hand.');
+    await submit(page).click();
+    await whole(page);
+
+    expect(early).toEqual([]);
+    expect((await executed()).toSorted(byName)).toEqual([
+      { name: 'note', args: { text: 'Remember this.' } },
+      { name: 'send_email', args: { to: 'person1@example.com', subject: 'Hello 1' } },
+    ]);
+    const chips = await page.locator('.tool .chip').allInnerTexts();
+    expect(chips).toEqual(['done', 'done', 'rejected', 'answered by a person']);
+    expect(await page.locator('.answer').innerText()).toContain('It was sent by hand.');
+  });
+
+  const byName = (a: unknown, b: unknown): number =>
+    JSON.stringify(a).localeCompare(JSON.stringify(b));
+
+  test('only what is allowed is offered', async () => {
+    const page = await paused('strict');
+
+    expect(await card(page).getByRole('radio').count()).toBe(2);
+    await page.getByLabel('Reject').check();
+    await submit(page).click();
+    await whole(page);
+
+    expect(await executed()).toEqual([]);
+  });
+
+  test('always for this tool: it is not asked for again', async () => {
+    const page = await paused('approve');
+
+    await page.getByLabel('Next time').selectOption('conversation');
+    await submit(page).click();
+    await whole(page);
+    await say(page, 'approve');
+    await page.locator('.answer').nth(1).getByText('This is what happened.').waitFor();
+
+    expect(await executed()).toHaveLength(2);
+    expect(await page.locator('form.action').count()).toBe(0);
+  });
+
+  test('a question is answered by an option, or in words of one’s own', async () => {
+    const page = await paused('ask');
+    await submit(page).click();
+    await card(page).getByText('This needs an answer.').waitFor();
+    await page.getByLabel('Green').check();
+    await submit(page).click();
+    await shows(page, '"answer": "green"');
+
+    await say(page, 'ask');
+    await card(page).waitFor();
+    await page.getByLabel('Blue').check();
+    await page.getByLabel('In your own words').fill('teal');
+    const blue = await page.getByLabel('Blue').isChecked();
+    await submit(page).click();
+    await shows(page, '"answer": "teal"');
+
+    expect(blue).toBe(false);
+  });
+
+  test('what a sub-agent does is marked as its own', async () => {
+    const page = await paused('sub');
+
+    expect(await page.locator('.sub-label:visible').allInnerTexts()).toEqual(['Sub-agent helper']);
+    expect(await page.locator('.part.sub .tool-name').innerText()).toBe('send_email');
+    await submit(page).click();
+    await whole(page);
+
+    expect(await executed()).toHaveLength(1);
+  });
+
+  test('reasoning is folded away', async () => {
+    const page = await tabs.open((await server()).baseUrl);
+
+    await say(page, 'think 20 1');
+    await whole(page);
+
+    expect(await page.locator('.reasoning-text').isVisible()).toBe(false);
+    await page.getByText('Thought · 20 words').click();
+    expect(await page.locator('.reasoning-text').innerText()).toContain('thought20');
+  });
+}
