@@ -117,6 +117,8 @@ export type FinalizingJob = JobBase & {
   /** Sequence up to which its driver logged; 0: not known. A shorter log has lost entries. */
   logged: number;
   lease: Lease;
+  /** The last action, which may have ended before anybody was told of it: its trail is still to be written. */
+  answered: Answered | null;
 };
 export type FinishedJob = JobBase & {
   status: 'finished';

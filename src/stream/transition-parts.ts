@@ -66,7 +66,21 @@ export function finalize(
   },
 ): FinalizingJob {
   const { outcome, error, actor, fence, logged = 0 } = ending;
-  return { ...base(job), status: 'finalizing', outcome, error, fence, logged, lease: lease(actor) };
+  return {
+    ...base(job),
+    status: 'finalizing',
+    outcome,
+    error,
+    fence,
+    logged,
+    lease: lease(actor),
+    answered: lastAction(job),
+  };
+}
+
+function lastAction(job: Job): Answered | null {
+  if (job.status === 'paused') return { action: job.action, interruptId: job.interruptId };
+  return 'answered' in job ? job.answered : null;
 }
 
 /** Most commands of a driver: running, and still its own. */

@@ -113,6 +113,7 @@ export function finalizingJob(over: Partial<FinalizingJob> = {}): FinalizingJob 
     error: null,
     logged: 0,
     lease: { driver: 'R0', leaseUntil: LEASE_END },
+    answered: null,
     ...over,
   };
 }

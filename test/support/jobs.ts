@@ -106,6 +106,7 @@ export function finalizing(job: Job, leaseUntil = EPOCH + 20_000): FinalizingJob
     error: null,
     logged: 0,
     lease,
+    answered: null,
   };
 }
 

@@ -196,6 +196,34 @@ describe('the trail', () => {
     expect(await heart.runner.last.request.policy(ask)).toMatchObject({ ruling: 'ask' });
   });
 
+  test('has what was approved also where it is stopped before anybody was told of it', async () => {
+    const { approvals } = stores;
+    const { open, get } = approvals;
+    let goOn = (): void => {};
+    const late = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    // Neither the announcement nor the one who decided gets on before the stop has.
+    approvals.open = (record) => late.then(() => open(record));
+    const { generationId, action } = await startPaused(heart);
+    approvals.get = (id) => late.then(() => get(id));
+    const decided = heart.api.resume(AS_ALICE, approveAll(generationId, action.actionId));
+    await settle();
+    approvals.get = get;
+    await heart.api.abort(ALICE, { generationId });
+    goOn();
+    await decided;
+    await settle();
+
+    const { audit, status } = await heart.core.approvals.get(AS_ALICE, action.actionId);
+    const [entry] = audit.filter(({ event }) => event === 'decided');
+    expect(status).toBe('decided');
+    expect(entry).toMatchObject({
+      by: 'alice',
+      details: { decisions: [{ approvedArgs: { to: 'a' } }, { approvedArgs: { to: 'b' } }] },
+    });
+  });
+
   test('has one webhook per transition', async () => {
     const { generationId, action } = await startPaused(heart);
     await heart.api.resume(AS_ALICE, approveAll(generationId, action.actionId));

@@ -36,6 +36,7 @@ describe('T9 abort, T10 supersede', () => {
         nextFrom(job, ['reason', 'queuedAt', 'entered', 'answered'], {
           status: 'finalizing',
           logged: 0,
+          answered: null,
           outcome,
           error: null,
           fence: job.fence + 1,
@@ -53,6 +54,7 @@ describe('T9 abort, T10 supersede', () => {
       nextFrom(job, ['action', 'interruptId', 'answered', 'warnAt'], {
         status: 'finalizing',
         logged: 0,
+        answered: { action: job.action, interruptId: job.interruptId },
         outcome,
         error: null,
         fence: 4,
@@ -116,6 +118,7 @@ describe('T12 takeover', () => {
       nextFrom(job, ['entered', 'answered'], {
         status: 'finalizing',
         logged: 0,
+        answered: null,
         outcome: 'interrupted',
         error: { code: 'INTERRUPTED', message: expect.any(String) },
         fence: 4,
@@ -194,7 +197,7 @@ describe('T14 close', () => {
     const job = finalizingJob({ outcome: 'failed', error });
 
     expect(moved(job, commands.close)).toEqual(
-      nextFrom(job, ['lease', 'logged'], {
+      nextFrom(job, ['lease', 'logged', 'answered'], {
         status: 'finished',
         finishedAt: 100,
         end: { fence: 3, seq: 12 },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Job } from '../../../src/stream/job.ts';
+import type { Job, PausedJob } from '../../../src/stream/job.ts';
 import type { PendingAction, Verdict } from '../../../src/stream/pending-action.ts';
 import type { Command } from '../../../src/stream/transition-command.ts';
 import {
@@ -175,7 +175,7 @@ describe('T11 expire', () => {
     expect(refusal(pausedJob({ action }), expire)).toBe('not_due');
   });
 
-  const expiredFrom = (job: Job): object => ({
+  const expiredFrom = (job: PausedJob): object => ({
     ...Object.fromEntries(
       Object.entries(job).filter(
         ([key]) => !['action', 'interruptId', 'answered', 'warnAt'].includes(key),
@@ -183,6 +183,7 @@ describe('T11 expire', () => {
     ),
     status: 'finalizing',
     logged: 0,
+    answered: { action: job.action, interruptId: job.interruptId },
     outcome: 'expired',
     error: { code: 'ACTION_EXPIRED', message: expect.any(String) },
     fence: 4,

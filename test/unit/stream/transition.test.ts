@@ -240,6 +240,7 @@ describe('T8 finish', () => {
       nextFrom(RUNNING, ['entered', 'answered'], {
         status: 'finalizing',
         logged: 0,
+        answered: null,
         outcome: 'failed',
         error,
         lease: newLease,
