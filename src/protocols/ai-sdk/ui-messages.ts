@@ -83,7 +83,7 @@ function partOf(part: Exclude<MessagePart, ToolCallPart> | MessagePart): UiPart 
       if (url === undefined) {
         return { type: 'data-attachment', data: { name, mediaType, data, ...place } };
       }
-      return { type: 'file', url, mediaType, filename: name, ...metadataOf({ name, ...place }) };
+      return { type: 'file', url, mediaType, ...metadataOf({ name, ...place }) };
     }
     case 'tool_call':
       return callPart(part, undefined);

@@ -38,6 +38,13 @@ const framesIn = (body: string): Frame[] =>
 const bytesOf = (frames: Frame[]): string =>
   frames.map(({ id, data }) => `id: ${id}\ndata: ${data}\n\n`).join('');
 
+const fileOf = (url: string) => ({ type: 'file', mediaType: 'text/plain', filename: 'a.txt', url });
+
+function withFile(id: string, url: string): Shape {
+  const parts = [{ type: 'text', text: 'say 1' }, fileOf(url)];
+  return { id, messages: [{ id: 'with-file', role: 'user', parts }] };
+}
+
 function userMessage(said: string, id = `m${Math.random()}`): Shape {
   return { id, role: 'user', parts: [{ type: 'text', text: said }] };
 }
@@ -178,21 +185,10 @@ describe('frames of the UI message stream', () => {
   });
 
   test('small files of a message are taken, large ones refused with 413', async () => {
-    const file = (url: string) => ({
-      type: 'file',
-      mediaType: 'text/plain',
-      filename: 'a.txt',
-      url,
-    });
-    const body = (id: string, url: string) => {
-      const parts = [{ type: 'text', text: 'say 1' }, file(url)];
-      return { id, messages: [{ id: 'with-file', role: 'user', parts }] };
-    };
-
-    expect((await post(body('small', 'data:text/plain,hello'))).status).toBe(200);
-    const large = await post(body('large', `data:text/plain,${'x'.repeat(300_000)}`));
+    expect((await post(withFile('small', 'data:text/plain,hello'))).status).toBe(200);
+    const large = await post(withFile('large', `data:text/plain,${'x'.repeat(300_000)}`));
     expect(large.json).toMatchObject({ error: { code: 'PAYLOAD_TOO_LARGE' } });
-    expect((await post(body('odd', 'file:///etc/passwd'))).status).toBe(400);
+    expect((await post(withFile('odd', 'file:///etc/passwd'))).status).toBe(400);
   });
 
   test('the routes are in the OpenAPI document', async () => {
