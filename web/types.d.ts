@@ -14,7 +14,7 @@ export interface Part {
   decision?: string | undefined;
   mediaType?: string | undefined;
   url?: string | undefined;
-  data?: unknown | undefined;
+  data?: unknown;
   path?: string[] | undefined;
 }
 

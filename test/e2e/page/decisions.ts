@@ -1,15 +1,18 @@
 import { expect, test } from '@jest/globals';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { say, shows, whole } from '../../support/chat-page.ts';
 import type { Scene } from './scene.ts';
 
-/** People decide on the page. */
-export function decisionTests({ servers, server, tabs }: Scene): void {
-  const card = (page: Page) => page.locator('form.action');
-  const submit = (page: Page) => card(page).locator('button[type="submit"]');
+const card = (page: Page): Locator => page.locator('form.action');
+const submit = (page: Page): Locator => card(page).locator('button[type="submit"]');
 
+const byName = (a: unknown, b: unknown): number =>
+  JSON.stringify(a).localeCompare(JSON.stringify(b));
+
+/** People decide on the page. */
+export function decisionTests({ server, tabs }: Scene): void {
   /** What the demo tools really did since the last look. */
   let looked = 0;
   async function executed(): Promise<unknown[]> {
@@ -123,9 +126,6 @@ export function decisionTests({ servers, server, tabs }: Scene): void {
     expect(chips).toEqual(['done', 'done', 'rejected', 'answered by a person']);
     expect(await page.locator('.answer').innerText()).toContain('It was sent by hand.');
   });
-
-  const byName = (a: unknown, b: unknown): number =>
-    JSON.stringify(a).localeCompare(JSON.stringify(b));
 
   test('only what is allowed is offered', async () => {
     const page = await paused('strict');

@@ -28,14 +28,14 @@ const NAMELESS = `[...document.querySelectorAll('button, input, select, textarea
   .filter((e) => e.checkVisibility() && !(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.textContent.trim() || (e.labels && e.labels.length)))
   .map((e) => e.outerHTML)`;
 
+async function expectUnharmed(page: Page): Promise<void> {
+  expect(await page.evaluate('window.owned')).toBeUndefined();
+  expect(await page.evaluate(FOREIGN)).toEqual([]);
+  expect(await page.getByLabel('Message', { exact: true }).isVisible()).toBe(true);
+}
+
 /** The page is safe and within reach of everybody. */
 export function safetyTests({ servers, server, tabs }: Scene): void {
-  async function expectUnharmed(page: Page): Promise<void> {
-    expect(await page.evaluate('window.owned')).toBeUndefined();
-    expect(await page.evaluate(FOREIGN)).toEqual([]);
-    expect(await page.getByLabel('Message', { exact: true }).isVisible()).toBe(true);
-  }
-
   test('what people, models and tools write is never more than text', async () => {
     const { baseUrl } = await server();
     const page = await tabs.open(baseUrl);

@@ -5,6 +5,6 @@ import type { ServerProcess, Servers } from '../../support/server-process.ts';
 export interface Scene {
   servers: Servers;
   /** The common one; REPLICA_ID is tern-1, and the demo tools write to ledger.jsonl. */
-  server(): Promise<ServerProcess>;
+  server: () => Promise<ServerProcess>;
   tabs: Tabs;
 }

@@ -6,6 +6,13 @@ import { PAGE_FOLDER, readPageFiles, withoutDocs } from '../../../src/http/page-
 import { codeOf, raw, startHttpApp } from './harness.ts';
 import type { HttpApp } from './harness.ts';
 
+/** The path as it is, which fetch would tidy. */
+function climb(port: number, path: string): Promise<string> {
+  return raw(port, `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
+}
+
+const minified = (code: string): string => transformSync(code, { minify: true }).code;
+
 describe('the page over HTTP', () => {
   let app: HttpApp;
   beforeAll(async () => {
@@ -86,13 +93,10 @@ describe('the page over HTTP', () => {
   });
 
   test('a path that climbs finds nothing', async () => {
-    const climb = (path: string): Promise<string> =>
-      raw(app.port, `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
-
     for (const path of ['/web/../package.json', '/web/./../src/main.ts', '/web//../x']) {
-      expect(await climb(path)).toMatch(/^HTTP\/1.1 404 /);
+      expect(await climb(app.port, path)).toMatch(/^HTTP\/1.1 404 /);
     }
-    expect(await climb('/web/%')).toMatch(/^HTTP\/1.1 400 /);
+    expect(await climb(app.port, '/web/%')).toMatch(/^HTTP\/1.1 400 /);
   });
 
   test('all of it is at most 45 KB over the wire', () => {
@@ -102,7 +106,6 @@ describe('the page over HTTP', () => {
   });
 
   test('what is left out of the scripts is comments only', () => {
-    const minified = (code: string): string => transformSync(code, { minify: true }).code;
     for (const name of readdirSync(PAGE_FOLDER).filter((each) => each.endsWith('.js'))) {
       const source = readFileSync(join(PAGE_FOLDER, name), 'utf8');
 

@@ -15,6 +15,20 @@ const schema = {
   required: ['to'],
 };
 
+/** In the order of the fields. */
+function reorder(args: Record<string, unknown>): Record<string, unknown> {
+  const names = fieldsOf(schema, args).map(({ name }) => name);
+  return Object.fromEntries(
+    names.filter((name) => Object.hasOwn(args, name)).map((name) => [name, args[name]]),
+  );
+}
+
+/** With this typed into one field. */
+function typed(name: string, raw: string): ReturnType<typeof readFields> {
+  const fields = fieldsOf(schema, { to: 'x' });
+  return readFields(fields.map((field) => (field.name === name ? { ...field, raw } : field)));
+}
+
 describe('arguments as fields', () => {
   test('each property of the schema and each argument has one', () => {
     const kinds = fieldsOf(schema, { to: 'x', extra: [1] }).map(({ name, kind }) => [name, kind]);
@@ -43,22 +57,7 @@ describe('arguments as fields', () => {
     expect(JSON.stringify(read)).toBe(JSON.stringify({ ok: true, args: reorder(args) }));
   });
 
-  /** In the order of the fields. */
-  function reorder(args: Record<string, unknown>): Record<string, unknown> {
-    const names = fieldsOf(schema, args).map(({ name }) => name);
-    return Object.fromEntries(
-      names.filter((name) => Object.hasOwn(args, name)).map((name) => [name, args[name]]),
-    );
-  }
-
   test('what is no number or no JSON is said, with the field', () => {
-    const typed = (name: string, raw: string) =>
-      readFields(
-        fieldsOf(schema, { to: 'x' }).map((field) =>
-          field.name === name ? { ...field, raw } : field,
-        ),
-      );
-
     expect(typed('count', '1.5')).toMatchObject({ ok: false, field: 'count' });
     expect(typed('count', 'many')).toMatchObject({ ok: false, field: 'count' });
     expect(typed('more', '{')).toMatchObject({ ok: false, field: 'more' });

@@ -40,7 +40,7 @@ function after(cursor: string | undefined): string[] {
 /** A line to a scripted server. */
 function connect(answer: Answer, cursor?: string): Line {
   const line: Omit<Line, 'ended' | 'close'> = { asked: [], seqs: [], states: [] };
-  let close = (): void => {};
+  let close: (() => void) | undefined;
   const ended = new Promise<void>((settle) => {
     const followed = follow({
       url: '/s',
@@ -48,7 +48,7 @@ function connect(answer: Answer, cursor?: string): Line {
       random: () => 0,
       fetch: async (url, init) => {
         const header = new Headers(init?.headers).get('last-event-id') ?? undefined;
-        line.asked.push({ url: String(url), cursor: header });
+        line.asked.push({ url: typeof url === 'string' ? url : '', cursor: header });
         return answer(header, line.asked.length);
       },
       onFrame: ({ data }) => void line.seqs.push(Number(data['seq'])),
@@ -61,8 +61,11 @@ function connect(answer: Answer, cursor?: string): Line {
     });
     close = followed.close;
   });
-  return { ...line, ended, close: () => close() };
+  return { ...line, ended, close: () => close?.() };
 }
+
+const wait = (failures: number, random: number): number =>
+  backoff({ retryMs: 1_000, failures, random: () => random });
 
 const ALL = Array.from({ length: 12 }, (_each, index) => index + 1);
 
@@ -138,9 +141,6 @@ describe('the page holds its line', () => {
   });
 
   test('waits grow, are spread, and stay bounded', () => {
-    const wait = (failures: number, random: number): number =>
-      backoff({ retryMs: 1_000, failures, random: () => random });
-
     expect([0, 1, 2].map((failures) => wait(failures, 0.5))).toEqual([1_000, 2_000, 4_000]);
     expect([wait(0, 0), wait(0, 1)]).toEqual([750, 1_250]);
     expect(wait(1_000, 1)).toBeLessThan(20_000);
