@@ -163,17 +163,23 @@ describe('chat completions', () => {
   });
 
   test('a failure is an error of the client, streamed or not, and is not tried again', async () => {
+    let tries = 0;
     const retrying = new OpenAI({
       baseURL: `${server.baseUrl}/v1`,
       apiKey: 'x',
       maxRetries: 2,
       defaultHeaders: { connection: 'close' },
+      fetch: (...request) => {
+        tries += 1;
+        return fetch(...request);
+      },
     });
     const body = { model: 'demo-plain', messages: [user('fail')] };
     const whole = retrying.chat.completions.create(body);
     await expect(whole).rejects.toBeInstanceOf(OpenAI.InternalServerError);
     await expect(whole).rejects.toMatchObject({ status: 502, code: 'model_error' });
 
+    expect(tries).toBe(1);
     const stream = client.chat.completions.stream(body);
     await expect(stream.finalChatCompletion()).rejects.toMatchObject({ code: 'model_error' });
   });

@@ -1,0 +1,38 @@
+import { describe, expect, test } from '@jest/globals';
+import { agentCards } from '../../../src/agent/agent-cards.ts';
+import { plainAgent } from '../../../src/agent/catalog.ts';
+import { demoAgent, demoPlainAgent } from '../../../src/agent/demo-agent.ts';
+import { OPEN_POLICY, toolPolicySchema } from '../../../src/hitl/tool-policy.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+
+const deps = { clock: new FakeClock(), ledgerFile: undefined };
+const demo = demoAgent(deps);
+const only = (name: string) => ({
+  ...demo,
+  id: name,
+  tools: demo.tools.filter((tool) => tool.name === name),
+});
+
+describe('what clients may know of agents', () => {
+  test('says which can wait for a person', () => {
+    const cards = agentCards([plainAgent('demo'), demo, demoPlainAgent(deps)], OPEN_POLICY);
+
+    expect(cards).toEqual([
+      { agentId: 'default', waits: false },
+      { agentId: 'demo', waits: true },
+      { agentId: 'demo-plain', waits: false },
+    ]);
+  });
+
+  test.each(['ask_user', 'send_email', 'helper'])('one with %s alone can', (name) => {
+    expect(agentCards([only(name)], OPEN_POLICY)[0]?.waits).toBe(true);
+  });
+
+  test("follows the service's policy", () => {
+    const waits = (policy: object): boolean | undefined =>
+      agentCards([demoPlainAgent(deps)], toolPolicySchema.parse(policy))[0]?.waits;
+
+    expect(waits({ ask: ['add'] })).toBe(true);
+    expect(waits({ deny: ['*'] })).toBe(false);
+  });
+});
