@@ -180,6 +180,7 @@ describe('a pause', () => {
 
     await verified(told.events);
     expect(told.events.at(-1)?.type).toBe('RUN_FINISHED');
+    expect(of(told, 'RUN_STARTED')).toHaveLength(1);
     expect(told.rests.slice(-4)).toEqual([true, true, true, true]);
   });
 
