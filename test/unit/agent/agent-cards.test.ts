@@ -13,6 +13,9 @@ const only = (name: string) => ({
   tools: demo.tools.filter((tool) => tool.name === name),
 });
 
+const waits = (policy: object): boolean | undefined =>
+  agentCards([demoPlainAgent(deps)], toolPolicySchema.parse(policy))[0]?.waits;
+
 describe('what clients may know of agents', () => {
   test('says which can wait for a person', () => {
     const cards = agentCards([plainAgent('demo'), demo, demoPlainAgent(deps)], OPEN_POLICY);
@@ -29,9 +32,6 @@ describe('what clients may know of agents', () => {
   });
 
   test("follows the service's policy", () => {
-    const waits = (policy: object): boolean | undefined =>
-      agentCards([demoPlainAgent(deps)], toolPolicySchema.parse(policy))[0]?.waits;
-
     expect(waits({ ask: ['add'] })).toBe(true);
     expect(waits({ deny: ['*'] })).toBe(false);
   });
