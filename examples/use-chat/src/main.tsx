@@ -23,5 +23,4 @@ async function historyOf(id: string): Promise<Message[]> {
 
 const id = chatId();
 const root = document.getElementById('root');
-// No StrictMode: it mounts twice in development, and `resume` would read the stream twice at once.
 if (root) createRoot(root).render(<App id={id} history={await historyOf(id)} />);

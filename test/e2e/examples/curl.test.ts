@@ -1,7 +1,7 @@
-import { describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { useServers } from '../../support/server-process.ts';
+import { type ServerProcess, useServers } from '../../support/server-process.ts';
 import { patternOf, play, stepsOf } from '../../support/walkthrough.ts';
 
 const FILE = resolve(import.meta.dirname, '../../../examples/curl.md');
@@ -9,9 +9,13 @@ const DEFAULT_URL = 'http://127.0.0.1:3000';
 
 describe('examples/curl.md', () => {
   const servers = useServers();
+  let server: ServerProcess;
+  beforeAll(async () => {
+    server = await servers.start();
+  }, 60_000);
 
   test('every command prints what stands below it', async () => {
-    const { baseUrl } = await servers.start();
+    const { baseUrl } = server;
     const steps = stepsOf(readFileSync(FILE, 'utf8').replaceAll(DEFAULT_URL, baseUrl));
 
     const outputs = await play(

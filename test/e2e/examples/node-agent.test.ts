@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { resolve } from 'node:path';
 import { getJson, request, startTurn, type Turn } from '../../support/api.ts';
 import { useServers, type ServerProcess } from '../../support/server-process.ts';
@@ -60,6 +60,10 @@ async function answerOf({ baseUrl }: ServerProcess, { conversationId }: Turn): P
 
 describe('examples/node-agent, as its README says', () => {
   const servers = useServers();
+  let other: ServerProcess;
+  beforeAll(async () => {
+    other = await servers.start({ PROFILE: 'memory' }, EXAMPLE);
+  }, 60_000);
   afterAll(() => quit.abort());
 
   test('kill -9 in the middle of a story: after the restart it is told to the end', async () => {
@@ -83,7 +87,7 @@ describe('examples/node-agent, as its README says', () => {
     const story = await answerOf(server, turn);
     expect(story).toMatch(/^Once there was a lighthouse keeper .* The end\.$/);
     expect(await answerOf(server, whole)).toBe(story);
-  });
+  }, 40_000);
 
   test('a postcard waits for a person, over kill -9 too, and is sent once', async () => {
     const server = await servers.start({ WORD_MS: '5' }, EXAMPLE);
@@ -112,12 +116,10 @@ describe('examples/node-agent, as its README says', () => {
     expect(read.done.data).toMatchObject({ status: 'completed' });
     expect(await answerOf(server, turn)).toContain('The postman says: sent to Ada.');
     expect(server.output().match(/^postcard gen_\S+: .* to Ada$/gm)).toHaveLength(1);
-  });
+  }, 40_000);
 
   test('built-in agents are not there beside them', async () => {
-    const server = await servers.start({}, EXAMPLE);
-
-    const answer = await request(server.baseUrl, {
+    const answer = await request(other.baseUrl, {
       path: '/api/chat',
       body: { text: 'say 1', agentId: 'demo' },
     });
