@@ -26,7 +26,8 @@ export async function shows(page: Page, text: string): Promise<void> {
 
 /** Waits until nothing is under way and the whole answer is there. */
 export async function whole(page: Page): Promise<void> {
-  await page.locator('#line[data-state="ended"]').waitFor();
+  // Idle: what was opened had ended before.
+  await page.locator('#line:is([data-state="ended"], [data-state="idle"])').waitFor();
   await page.locator('.answer').last().and(page.locator('[data-live="false"]')).waitFor();
 }
 
