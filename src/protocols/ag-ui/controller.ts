@@ -12,6 +12,11 @@ import { runInputSchema, runQuerySchema, threadIdSchema, threadSchema } from './
 import { createAgUiStreams } from './streams.ts';
 import { createTurns } from './turns.ts';
 
+/** On POSTs too: there are clients that come back by the same request, which attaches to what it began. */
+function cursorOf({ req }: UserCall): string | undefined {
+  return req.get('last-event-id');
+}
+
 /** AG-UI 1.0, and the routes that CopilotKit's client asks of a runtime. */
 export function createAgUiController(ctx: AppContext) {
   const { generations, conversations, config, agents } = ctx;
@@ -42,7 +47,8 @@ export function createAgUiController(ctx: AppContext) {
       await streams.respond(call, async () => {
         const { threadId, runId } = input;
         const { generationId, after, place } = await begin(call, { input, agentId });
-        return { generationId, place, names: { threadId, runId, after }, snapshot: false };
+        const names = { threadId, runId, after };
+        return { generationId, place, names, snapshot: false, cursor: cursorOf(call) };
       });
     },
 
@@ -58,7 +64,8 @@ export function createAgUiController(ctx: AppContext) {
         const { generationId, state } = generation;
         const userMessageId = state.message.parentMessageId;
         const place = { conversationId, userMessageId };
-        return { generationId, place, names: { threadId }, snapshot: true };
+        const names = { threadId };
+        return { generationId, place, names, snapshot: true, cursor: cursorOf(call) };
       });
     },
 
@@ -67,7 +74,7 @@ export function createAgUiController(ctx: AppContext) {
       const { snapshot, ...names } = validate(runQuerySchema, req.query);
       const generationId = pathParam(req, 'generationId');
       if (!ID_PATTERN.test(generationId)) throw notFound('stream');
-      const cursor = req.get('last-event-id');
+      const cursor = cursorOf(call);
       await streams.respond(call, async () => ({ generationId, names, snapshot, cursor }));
     },
 

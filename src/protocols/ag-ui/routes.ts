@@ -35,6 +35,7 @@ const RUN: RouteDoc = {
   description:
     'RunAgentInput of AG-UI 1.0. `runId` makes a turn idempotent; history and state are ours, and client-side tools are ignored.',
   body: runInputSchema,
+  headers: { 'Last-Event-ID': 'Of the same request before: goes on behind that frame.' },
   answers: { 200: STREAM },
   errors: [
     'NOT_FOUND',

@@ -138,6 +138,27 @@ describe('streams of AG-UI', () => {
     expect(textOf(framesOf(repeated.text))).toBe(textOf(second));
   });
 
+  test('go on where the same request comes again with a cursor, as TanStack AI does it', async () => {
+    const { baseUrl } = scene;
+    const threadId = randomUUID();
+    const input = inputOf('approve', { threadId });
+    const asked = framesOf((await post(baseUrl, '/ag-ui', input)).text);
+    const cursor = { 'last-event-id': idOf(asked[3]) };
+    const rest = framesOf((await post(baseUrl, '/ag-ui', input, cursor)).text);
+    expect(textOf(rest)).toBe(textOf(asked.slice(4)));
+
+    const answer = inputOf('approve', { threadId, resume: resumeOf(asked, true) });
+    const second = framesOf((await post(baseUrl, '/ag-ui', answer)).text);
+    const behind = { 'last-event-id': idOf(second[1]) };
+    const more = framesOf((await post(baseUrl, '/ag-ui', answer, behind)).text);
+    expect(textOf(more)).toBe(textOf(second.slice(2)));
+
+    // Of another stream it is no cursor: a new turn is told from its beginning.
+    const next = inputOf('say 1 1', { threadId });
+    const fresh = framesOf((await post(baseUrl, '/ag-ui', next, behind)).text);
+    expect(fresh[0]?.event.type).toBe('RUN_STARTED');
+  });
+
   test('wait as a person waits, and are over for the moment', async () => {
     const threadId = randomUUID();
     const asked = await post(scene.baseUrl, '/ag-ui', inputOf('approve', { threadId }));
