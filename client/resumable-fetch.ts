@@ -66,7 +66,7 @@ function nextRequest(
   headers.delete('content-type');
   const base = response.url || asked;
   // `none:` is of no origin.
-  const fallback = /^get$/i.test(given.method) ? asked : 'none:';
+  const fallback = /^get$/i.test(given.method) ? base : 'none:';
   const url = new URL(response.headers.get('location') ?? fallback, base);
   return (
     url.origin === new URL(base).origin && { ...given, method: 'GET', body: null, headers, url }
