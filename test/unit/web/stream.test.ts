@@ -12,6 +12,7 @@ interface Line {
   states: string[];
   ended: Promise<void>;
   close(): void;
+  cut(): void;
 }
 
 type Answer = (cursor: string | undefined, call: number) => Response;
@@ -39,8 +40,9 @@ function after(cursor: string | undefined): string[] {
 
 /** A line to a scripted server. */
 function connect(answer: Answer, cursor?: string): Line {
-  const line: Omit<Line, 'ended' | 'close'> = { asked: [], seqs: [], states: [] };
+  const line: Omit<Line, 'ended' | 'close' | 'cut'> = { asked: [], seqs: [], states: [] };
   let close: (() => void) | undefined;
+  let cut: (() => void) | undefined;
   const ended = new Promise<void>((settle) => {
     const followed = follow({
       url: '/s',
@@ -60,8 +62,9 @@ function connect(answer: Answer, cursor?: string): Line {
       },
     });
     close = followed.close;
+    cut = followed.cut;
   });
-  return { ...line, ended, close: () => close?.() };
+  return { ...line, ended, close: () => close?.(), cut: () => cut?.() };
 }
 
 const wait = (failures: number, random: number): number =>
@@ -111,6 +114,32 @@ describe('the page holds its line', () => {
       { url: '/s', cursor: undefined },
       { url: '/s', cursor: 't.5' },
     ]);
+    expect(line.seqs).toEqual(ALL);
+  });
+
+  test('a line that is cut takes nothing more from its old connection', async () => {
+    const rest: (() => void)[] = [];
+    const slow = (): Response => {
+      const body = new ReadableStream<Uint8Array>({
+        start(controller) {
+          const put = (frames: string[]): void =>
+            controller.enqueue(new TextEncoder().encode(frames.join('')));
+          put(after(undefined).slice(0, 5));
+          rest.push(() => put(after('t.5')));
+        },
+      });
+      return new Response(body);
+    };
+    const line = connect((cursor, call) =>
+      call === 1 ? slow() : streamed(after(cursor).join('')),
+    );
+    while (line.seqs.length < 5) await new Promise((soon) => setImmediate(soon));
+
+    line.cut();
+    rest[0]?.();
+    await line.ended;
+
+    expect(line.asked.map(({ cursor }) => cursor)).toEqual([undefined, 't.5']);
     expect(line.seqs).toEqual(ALL);
   });
 
