@@ -111,7 +111,7 @@ describe('streams of AG-UI', () => {
     const words = frames.map(({ event }) => text(event['delta'] ?? '')).join('');
     const all = Array.from({ length: WORDS }, (_, index) => `word${index + 1}`);
     expect(words).toBe(all.join(' '));
-  });
+  }, 120_000);
 
   test('of an answer begin with its run, also where nothing of it had come yet', async () => {
     const threadId = randomUUID();
