@@ -82,7 +82,7 @@ describe('resumableFetch', () => {
           expect(text).toBe(frames(1, 5));
         },
       ),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   });
 
