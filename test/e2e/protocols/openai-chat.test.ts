@@ -209,7 +209,7 @@ describe('chat completions', () => {
       expect(wholeOf(framesOf(rest.text))).toEqual(wholeOf(frames.slice(index + 1)));
     }
     expect(wholeOf(framesOf((await ask(location)).text))).toEqual(wholeOf(frames));
-  });
+  }, 60_000);
 
   test('cut while it is written, nothing is lost and nothing comes twice', async () => {
     for (let cut = 1; cut <= Math.min(CUTS, 23); cut += 1) {
@@ -228,7 +228,7 @@ describe('chat completions', () => {
       expect(wholeOf(all)).toEqual(wholeOf(framesOf((await ask(location)).text)));
       expect(contentOf(all)).toBe(words(20));
     }
-  });
+  }, 60_000);
 
   const OK = { model: 'demo-plain', messages: [user('say 1 0')] };
   test.each<[string, unknown, number, string]>([

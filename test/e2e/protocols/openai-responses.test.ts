@@ -157,7 +157,7 @@ describe('responses', () => {
       expect(byNumber.text).toContain(': eos');
       expect(wholeOf(framesOf(byNumber.text))).toEqual(behind);
     }
-  });
+  }, 60_000);
 
   test('cut while it is written, nothing is lost and nothing comes twice', async () => {
     for (let cut = 1; cut <= Math.min(CUTS, 28); cut += 1) {
@@ -171,7 +171,7 @@ describe('responses', () => {
 
       expect(wholeOf([...had, ...rest])).toEqual(wholeOf(whole));
     }
-  });
+  }, 60_000);
 
   test('the same key is one response', async () => {
     const options = { headers: { 'Idempotency-Key': 'once' } };
