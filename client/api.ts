@@ -1,3 +1,4 @@
+import { sleep } from './sleep.ts';
 import { resumableFetch, ResumeError, type ResumableFetchOptions } from './resumable-fetch.ts';
 import type { JsonObject } from './types.ts';
 
@@ -152,19 +153,6 @@ export class Api {
       }
     }
   }
-}
-
-/** Ends early where the signal fires. */
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener('abort', end);
-  });
 }
 
 /** A stream that can't be gone on with because the server refused says so as every other call does. */

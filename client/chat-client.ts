@@ -1,7 +1,8 @@
 import { Api, type ApiOptions, type CallOptions } from './api.ts';
-import { follow, type Place } from './frames.ts';
+import { follow, type Place, type Step } from './frames.ts';
 import { Live, type Source } from './live.ts';
 import { surroundings } from './surroundings.ts';
+import { shareTabs, tabTools } from './tabs.ts';
 import type {
   Answers,
   Conversation,
@@ -95,7 +96,13 @@ export interface ChatClient {
   remove(conversationId: string, options?: CallOptions): Promise<void>;
 }
 
-export type ChatClientOptions = ApiOptions;
+export interface ChatClientOptions extends ApiOptions {
+  /**
+   * False: every tab has a connection of its own. By default the tabs of an origin share one for each generation, where
+   * the browser has locks and BroadcastChannel (secure contexts).
+   */
+  tabs?: boolean | undefined;
+}
 
 const NOWHERE: Place = { cursor: '', seq: 0, state: undefined };
 const LIVE = new Set<GenerationStatus>(['queued', 'running', 'paused', 'finalizing']);
@@ -112,13 +119,18 @@ interface Status {
 /** A client of the native protocol for browsers and Node, with nothing to it but `fetch`. */
 export function createChatClient(options: ChatClientOptions): ChatClient {
   const api = new Api(options);
+  const tools = options.tabs === false ? undefined : tabTools();
 
   const liveTurn = (
     ids: { generationId: string; conversationId: string; messageId: string },
     begin: { place: Place; over: boolean },
   ): Turn => {
     const { generationId } = ids;
-    const source: Source = (from, signal) => follow({ api, generationId }, from, signal);
+    const own = (from: Place, signal: AbortSignal): AsyncIterable<Step> =>
+      follow({ api, generationId }, from, signal);
+    const name = `holdfast 1 ${api.baseUrl} ${generationId}`;
+    const source: Source = (from, signal) =>
+      tools ? shareTabs({ ...tools, name, own }, from, signal) : own(from, signal);
     const live = new Live(source, begin);
     let done: Promise<StreamState> | undefined;
     return {

@@ -4,7 +4,7 @@
  */
 export interface Surroundings {
   navigator?: { onLine?: boolean; locks?: LockManagerLike };
-  document?: { hidden: boolean };
+  document?: object;
   addEventListener?(
     type: string,
     listener: (event: { type: string }) => void,
@@ -18,7 +18,7 @@ export interface Surroundings {
 export interface LockManagerLike {
   request(
     name: string,
-    options: { signal?: AbortSignal; steal?: boolean },
+    options: { signal?: AbortSignal },
     held: () => Promise<void>,
   ): Promise<unknown>;
 }
