@@ -128,9 +128,17 @@ function failed(error) {
 }
 
 let signingIn = false;
+/** Until it is done nobody asks again: what was under way without a session may be refused late. */
 async function signIn() {
   if (signingIn) return;
   signingIn = true;
+  const refused = await trySignIn();
+  signingIn = false;
+  if (refused !== undefined) failed(refused);
+}
+
+/** @returns {Promise<unknown>} why it did not work; undefined where it did, or nobody wanted to */
+async function trySignIn() {
   const text =
     'This server wants to know who you are. The token is exchanged for a session cookie and kept nowhere else.';
   const token = await ask({
@@ -140,13 +148,13 @@ async function signIn() {
     secret: true,
     confirm: 'Sign in',
   });
-  signingIn = false;
-  if (token === null || token === '') return;
+  if (token === null || token === '') return undefined;
   try {
     await api.signIn(token);
     await Promise.all([conversations.refresh(), route()]);
+    return undefined;
   } catch (error) {
-    failed(error);
+    return error;
   }
 }
 

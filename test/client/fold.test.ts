@@ -134,7 +134,7 @@ describe('the fold of the client', () => {
         const state = stateOf(log.slice(0, at));
         const payload = { state, at: AT, ...(reset && { reason: 'epoch' as const }) };
         const [, type = '', data = ''] =
-          /event: (\w+)\ndata: (.*)/.exec(
+          /event: (\w+)\ndata: ([^\n]*)/.exec(
             syncFrame('g'.repeat(8), { fence: 1, seq: at }, payload),
           ) ?? [];
         let mine = fold(undefined, wireEvent(type, data));

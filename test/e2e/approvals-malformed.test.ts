@@ -29,7 +29,7 @@ import { readAll } from '../support/truth.ts';
 
 /** Answers as nobody should give them, by the hundred, to live pauses of every kind. */
 
-const RUNS = Number(process.env['FUZZ_RUNS'] ?? 150);
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 60);
 
 let product: Product;
 let other: Pause;

@@ -16,7 +16,7 @@ import { checkReader, readAll, truthOf } from '../support/truth.ts';
 const MIB = 1024 * 1024;
 const STALLED = 40;
 /** Several times what the kernel holds for a socket that is not read. */
-const EVENTS = 10_000;
+const EVENTS = 6_000;
 const WORD = 'w'.repeat(1000);
 /** What one more answer leaves in memory for those who come late, readers or not. */
 const LOG = 2 * EVENTS * WORD.length;

@@ -79,7 +79,7 @@ const WIDE: Record<string, Partial<Setting>> = {
   'a second turn meets an answer and a stalled owner': { stalls: 1, yes: 1, turns: 1 },
   'all of it together': { crashes: 2, stalls: 1, drains: 1, yes: 2, no: 1, aborts: 1, turns: 1 },
 };
-const MAX_STATES = Number(process.env.MODEL_STATES ?? 2_000);
+const MAX_STATES = Number(process.env.MODEL_STATES ?? 1_200);
 
 const long = 4 * 3_600_000;
 

@@ -8,7 +8,7 @@ import { readAll, type Truth, truthOf } from '../../support/truth.ts';
 
 /** Many pauses that expire in the same moment, on two replicas. EXPIRING=2000 is the long run. */
 
-const PAUSES = Number(process.env['EXPIRING'] ?? 60);
+const PAUSES = Number(process.env['EXPIRING'] ?? 30);
 const AT_ONCE = 16;
 /** Everybody was told, from the moment on at which they expire. */
 const TOLD_MS = 30_000;

@@ -33,7 +33,7 @@ import {
 
 const SEED = Number(process.env['KILL_SEED'] ?? 1);
 const SETTINGS = [
-  { kills: Number(process.env['KILLS'] ?? 4), lease: '6s', scan: '1500ms' },
+  { kills: Number(process.env['KILLS'] ?? 2), lease: '6s', scan: '1500ms' },
   { kills: Number(process.env['REAL_KILLS'] ?? 0), lease: '20s', scan: '5s' },
 ].filter(({ kills }) => kills > 0);
 

@@ -132,7 +132,7 @@ describeMongo('jobs as the store in memory has them', (at) => {
         }
         expect(await picture(mongo, ids)).toEqual(await picture(model, ids));
       }),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
   }, 120_000);
 });

@@ -67,5 +67,5 @@ function describeOn(
   });
 }
 
-describeOn('redis', () => startRedis(), 60);
-describeOn('redis cluster', startRedisCluster, 10);
+describeOn('redis', () => startRedis(), 30);
+describeOn('redis cluster', startRedisCluster, 6);

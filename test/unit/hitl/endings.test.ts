@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { toolPolicySchema } from '../../../src/hitl/tool-policy.ts';
 import { settle } from '../../support/fake-clock.ts';
 import { ALICE, BOB, closeStores, Heart, memoryStores, type Stores } from '../../support/heart.ts';
@@ -16,6 +16,13 @@ afterEach(async () => {
   await heart.close();
   closeStores(stores);
 });
+
+class Gate {
+  open: () => void = () => undefined;
+  readonly passed = new Promise<void>((resolve) => {
+    this.open = resolve;
+  });
+}
 
 describe('an action that nobody answers', () => {
   test('is announced once more, then expires: told to readers, the partial kept', async () => {
@@ -198,20 +205,20 @@ describe('the trail', () => {
 
   test('has what was approved also where it is stopped before anybody was told of it', async () => {
     const { approvals } = stores;
-    const { open, get } = approvals;
-    let goOn = (): void => {};
-    const late = new Promise<void>((resolve) => {
-      goOn = resolve;
-    });
+    const late = new Gate();
+    const open = approvals.open.bind(approvals);
+    const get = approvals.get.bind(approvals);
     // Neither the announcement nor the one who decided gets on before the stop has.
-    approvals.open = (record) => late.then(() => open(record));
+    jest
+      .spyOn(approvals, 'open')
+      .mockImplementation((record) => late.passed.then(() => open(record)));
     const { generationId, action } = await startPaused(heart);
-    approvals.get = (id) => late.then(() => get(id));
+    const asked = jest.spyOn(approvals, 'get');
+    asked.mockImplementationOnce((id) => late.passed.then(() => get(id)));
     const decided = heart.api.resume(AS_ALICE, approveAll(generationId, action.actionId));
     await settle();
-    approvals.get = get;
     await heart.api.abort(ALICE, { generationId });
-    goOn();
+    late.open();
     await decided;
     await settle();
 

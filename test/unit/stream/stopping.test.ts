@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test, jest } from '@jest/globals';
 import { settle } from '../../support/fake-clock.ts';
 import { stateOf } from '../../support/frames.ts';
 import { closeStores, ALICE, BOB, Heart, memoryStores, type Stores } from '../../support/heart.ts';
@@ -122,25 +122,21 @@ describe('a deleted conversation', () => {
     expect(await stores.transport.info(streamId)).toBeUndefined();
   });
 
-  test.each(['stops', 'drops the log', 'deletes the conversation', 'deletes the records'])(
-    'a deletion that dies when it %s is completed by the next scan',
-    async (step) => {
+  const dying = {
+    'when it stops': () => jest.spyOn(stores.jobs, 'liveOf'),
+    'when it drops the log': () => jest.spyOn(stores.transport, 'drop'),
+    'when it deletes the conversation': () => jest.spyOn(stores.conversations, 'delete'),
+    'when it deletes the records': () => jest.spyOn(stores.jobs, 'deleteConversation'),
+  };
+
+  test.each(Object.entries(dying))(
+    'a deletion that dies %s is completed by the next scan',
+    async (_when, spy) => {
       const { conversationId, streamId } = await heart.start();
-      const dead = async (): Promise<never> => {
-        throw new Error('dead');
-      };
-      const { jobs, transport, conversations } = stores;
-      const broken = { stops: jobs.liveOf, drop: transport.drop, delete: conversations.delete };
-      const records = jobs.deleteConversation;
-      if (step === 'stops') jobs.liveOf = dead;
-      else if (step === 'drops the log') transport.drop = dead;
-      else if (step === 'deletes the conversation') conversations.delete = dead;
-      else jobs.deleteConversation = dead;
+      const step = spy().mockRejectedValue(new Error('dead'));
 
       await expect(heart.api.deleteConversation(ALICE, conversationId)).rejects.toThrow('dead');
-      Object.assign(jobs, { liveOf: broken.stops, deleteConversation: records });
-      Object.assign(transport, { drop: broken.drop });
-      Object.assign(conversations, { delete: broken.delete });
+      step.mockRestore();
       heart.core.start();
       await settle(30);
 
