@@ -99,10 +99,7 @@ describe('the chat client on the product', () => {
   test('a question is answered, a run is stopped, a conversation renamed and removed', async () => {
     const asking = await chat.send('ask');
     const question = await pauseOf(asking.states());
-    if (question.kind !== 'ask_user_question') throw new Error(question.kind);
-    const [{ id } = { id: '' }] = question.questions;
-    const option = question.questions[0]?.options?.[0];
-    await chat.answer(question, { [id]: option?.value ?? option?.label ?? 'yes' });
+    await chat.answer(question, 'whatever you think');
     expect(await asking.done).toMatchObject({ status: 'completed' });
 
     const { conversationId } = asking;
