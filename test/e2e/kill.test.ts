@@ -182,7 +182,7 @@ describe('kill -9 and a restart on the same folder', () => {
     const acknowledged: Turn[] = [];
     let endings = 0;
 
-    for (let round = 0; round < 6; round += 1) {
+    for (let round = 0; round < 4; round += 1) {
       const load = new Load(server.baseUrl, round);
       await new Promise((resolve) => setTimeout(resolve, random.between(30, 400)));
       await server.kill9();
@@ -208,7 +208,7 @@ describe('kill -9 and a restart on the same folder', () => {
       endings += ended.size;
     }
 
-    expect(acknowledged.length).toBeGreaterThan(12);
+    expect(acknowledged.length).toBeGreaterThan(8);
     expect(endings).toBeGreaterThan(0);
     await checkFree(server, acknowledged.slice(-3));
   }, 60_000);

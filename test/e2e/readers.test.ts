@@ -16,11 +16,11 @@ import { checkReader, readAll, truthOf } from '../support/truth.ts';
 const MIB = 1024 * 1024;
 const STALLED = 40;
 /** Several times what the kernel holds for a socket that is not read. */
-const EVENTS = 6_000;
+const EVENTS = 5_000;
 const WORD = 'w'.repeat(1000);
 /** What one more answer leaves in memory for those who come late, readers or not. */
 const LOG = 2 * EVENTS * WORD.length;
-const IDLE = 1000;
+const IDLE = 500;
 const SAMPLE_MS = 700;
 
 const roomy = { MAX_STREAMS_PER_USER: '5000', MAX_GENERATIONS_PER_USER: '100' };

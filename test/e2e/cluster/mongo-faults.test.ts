@@ -26,8 +26,8 @@ const ROUNDS = Number(process.env['MONGO_ROUNDS'] ?? 1);
 const LONG_MS = Number(process.env['MONGO_LONG'] ?? 4_500);
 const LEASE_TTL = process.env['LEASE_TTL'] ?? '6s';
 const SCAN_INTERVAL = process.env['SCAN_INTERVAL'] ?? '2s';
-const HARM_MS = Number(process.env['MONGO_HARM'] ?? 2_000);
-const CROWD = Number(process.env['MONGO_CROWD'] ?? 7);
+const HARM_MS = Number(process.env['MONGO_HARM'] ?? 1_000);
+const CROWD = Number(process.env['MONGO_CROWD'] ?? 4);
 const RECOVERED_MS = 5_000;
 /** With many turns that all catch up at the same time, on a busy machine. */
 const CAUGHT_UP_MS = 15_000;

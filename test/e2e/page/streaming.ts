@@ -22,7 +22,7 @@ export function streamingTests({ servers, server, tabs }: Scene): void {
       }
     });
 
-    await say(page, 'say 90 60');
+    await say(page, 'say 45 60');
     await shows(page, 'word15');
     const live = await page.locator('#line').innerText();
     await page.getByRole('button', { name: 'Cut my connection' }).click();
@@ -32,9 +32,9 @@ export function streamingTests({ servers, server, tabs }: Scene): void {
     await whole(page);
 
     const [, said] = await history(baseUrl, conversationOf(page));
-    expect(said?.text).toBe(words(90));
-    expect(await answerText(page)).toBe(words(90));
-    expect(words(90).startsWith(atCut)).toBe(true);
+    expect(said?.text).toBe(words(45));
+    expect(await answerText(page)).toBe(words(45));
+    expect(words(45).startsWith(atCut)).toBe(true);
     expect(live).toContain('tern-1');
     expect(cut).toMatch(/Line cut\. Back in \d s/);
     expect(cut).toContain(cursors[1] ?? 'no second request');
@@ -58,7 +58,7 @@ export function streamingTests({ servers, server, tabs }: Scene): void {
   test('a second tab shows the same live, and follows the turns of the first', async () => {
     const { baseUrl } = await server();
     const first = await tabs.open(baseUrl);
-    await say(first, 'say 90 60 both');
+    await say(first, 'say 45 60 both');
     await shows(first, 'both3');
 
     const opening = first.context().waitForEvent('page');
@@ -68,16 +68,16 @@ export function streamingTests({ servers, server, tabs }: Scene): void {
     const seen = await answerText(second);
     await Promise.all([whole(first), whole(second)]);
 
-    expect(words(90, 'both').startsWith(seen)).toBe(true);
+    expect(words(45, 'both').startsWith(seen)).toBe(true);
     expect([await answerText(first), await answerText(second)]).toEqual([
-      words(90, 'both'),
-      words(90, 'both'),
+      words(45, 'both'),
+      words(45, 'both'),
     ]);
 
     await say(first, 'say 10 30 next');
     await shows(second, 'next10');
     expect(await second.locator('.msg.user').allInnerTexts()).toEqual([
-      'say 90 60 both',
+      'say 45 60 both',
       'say 10 30 next',
     ]);
   });
@@ -102,7 +102,7 @@ export function streamingTests({ servers, server, tabs }: Scene): void {
     const { baseUrl } = own;
     const page = await tabs.open(baseUrl);
 
-    await say(page, 'say 90 60 back');
+    await say(page, 'say 45 60 back');
     await shows(page, 'back10');
     await own.kill9();
     await page.locator('#line[data-state="waiting"]').waitFor();
@@ -111,8 +111,8 @@ export function streamingTests({ servers, server, tabs }: Scene): void {
 
     const [, said] = await history(baseUrl, conversationOf(page));
     expect(said?.status).toBe('complete');
-    expect(said?.text).toBe(words(90, 'back'));
-    expect(await answerText(page)).toBe(words(90, 'back'));
+    expect(said?.text).toBe(words(45, 'back'));
+    expect(await answerText(page)).toBe(words(45, 'back'));
   });
 
   test('a turn that fails says so, is marked in the list, and can be tried again', async () => {

@@ -50,7 +50,7 @@ function describeOn(
     beforeAll(async () => {
       server = await start();
       redis = await connectRedis({ url: server.url, log: silent });
-    });
+    }, 60_000);
 
     afterAll(async () => {
       await redis[Symbol.asyncDispose]();
