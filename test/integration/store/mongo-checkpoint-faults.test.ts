@@ -58,6 +58,9 @@ function hooked(mongo: MongoConnection, before: () => Promise<void> | void): Mon
   });
 }
 
+/** CRASH_STRIDE=1 dies at every single call. */
+const STRIDE = Number(process.env['CRASH_STRIDE'] ?? 2);
+
 describeMongo('forks that are interrupted', (at) => {
   afterEach(() => at.clear());
 
@@ -94,7 +97,7 @@ describeMongo('forks that are interrupted', (at) => {
     });
     const dying = await createMongoCheckpoints({ mongo, clock: new FakeClock() });
     const found = new Set<number>();
-    for (let calls = 0, fence = 1, died = true; died; calls += 1, fence += 2) {
+    for (let calls = 0, fence = 1, died = true; died; calls += STRIDE, fence += 2) {
       left = calls;
       died = await dying.fork(fence, ref(fence + 1, generationId)).then(
         () => false,
