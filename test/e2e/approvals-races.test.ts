@@ -8,8 +8,8 @@ import { type ServerProcess, useServers } from '../support/server-process.ts';
 /** Everything that can come to a pause at once, through HTTP. RACE_SEED plays the same races again. */
 
 const SEED = Number(process.env['RACE_SEED'] ?? 1);
-const ROUNDS = Number(process.env['RACE_HTTP_ROUNDS'] ?? 50);
-const EXPIRY_ROUNDS = Number(process.env['RACE_HTTP_EXPIRY_ROUNDS'] ?? 30);
+const ROUNDS = Number(process.env['RACE_HTTP_ROUNDS'] ?? 30);
+const EXPIRY_ROUNDS = Number(process.env['RACE_HTTP_EXPIRY_ROUNDS'] ?? 16);
 const AT_ONCE = 20;
 const TTL_MS = 1_500;
 const ROOM = {

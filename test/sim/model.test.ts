@@ -4,6 +4,7 @@ import { commands } from '../support/commands-sim.ts';
 import { explore, type Exploration } from './model/explore.ts';
 import { ALL, VARIANTS, type Mechanisms } from './model/mechanisms.ts';
 import type { Setting } from './model/world.ts';
+import { sampled } from '../support/sampled.ts';
 
 /**
  * The state table under everything that can go wrong: an explicit-state model that visits every reachable world,
@@ -167,12 +168,8 @@ const BROKEN: [keyof typeof VARIANTS, string, Partial<Setting>][] = [
   ['noCompareAndSet', 'action ended twice', {}],
 ];
 
-/** All of them with MODEL_STATES (npm run model) or MODEL_BROKEN=1; else every third, another one each day. */
-const EVERY = process.env.MODEL_STATES === undefined ? Number(process.env.MODEL_BROKEN ?? 3) : 1;
-const FIRST = Math.floor(Date.now() / 86_400_000) % EVERY;
-
 describe('each mechanism is needed', () => {
-  test.each(BROKEN.filter((_variant, index) => index % EVERY === FIRST))(
+  test.each(process.env.MODEL_STATES === undefined ? sampled(BROKEN, 3) : BROKEN)(
     '%s: %s',
     (variant, kind, change) => {
       const { finding } = explore(VARIANTS[variant], { ...BUSY, ...change });

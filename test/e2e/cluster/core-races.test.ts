@@ -9,7 +9,7 @@ import { describeRedis, type RedisServer, startRedis } from '../../support/servi
  * RACE_SEED plays the same races again.
  */
 
-const RACES = Number(process.env['CORE_RACES'] ?? 8);
+const RACES = Number(process.env['CORE_RACES'] ?? 4);
 const SEED = Number(process.env['RACE_SEED'] ?? 1);
 const LANES = Number(process.env['CORE_LANES'] ?? 4);
 const JOBS = ['mongo', 'redis'] as const;

@@ -93,19 +93,19 @@ function caseOf({ other, balancer }: Scene, name: string, turn: Turn): Case {
 }
 
 async function beginAll(scene: Scene): Promise<Cases> {
-  const [talking, silent, slow, paused, ...decided] = await Promise.all([
+  const gated = ['approve', 'approve 2', 'strict', 'twice'];
+  const [paused, ...decided] = await Promise.all(gated.map((name) => begin(scene, name)));
+  if (!paused) throw new Error('nothing waits');
+  await Promise.all([paused, ...decided].map(({ watched }) => askedOf(watched)));
+  // What takes only so long begins when all that waits is there, however slow the machine.
+  const [talking, silent, slow] = await Promise.all([
     begin(scene, 'say 150 20 talk'),
     begin(scene, 'say 1 1500 silent'),
     begin(scene, 'slow 1.5'),
-    begin(scene, 'approve'),
-    begin(scene, 'approve 2'),
-    begin(scene, 'strict'),
-    begin(scene, 'twice'),
   ]);
   const { conversationId } = talking.watched.turn;
   const behind = { conversationId, onBusy: 'enqueue' };
   const waiting = await begin(scene, 'say 3 1 behind', behind);
-  await Promise.all([paused, ...decided].map(({ watched }) => askedOf(watched)));
   return { talking, waiting, silent, slow, paused, decided, late: [] };
 }
 

@@ -14,6 +14,7 @@ import { decideAll, resume, within } from '../../support/race-client.ts';
 import { eventually } from '../../support/services.ts';
 import { checkReader, readAll, truthOf } from '../../support/truth.ts';
 import { median } from '../../support/witness.ts';
+import { sampled } from '../../support/sampled.ts';
 
 /**
  * MongoDB fails at each step of a turn, on two replicas. MONGO_DOWN=3000 MONGO_LONG=15000 LEASE_TTL=20s SCAN_INTERVAL=5s
@@ -98,7 +99,7 @@ describeCluster('MongoDB fails', (clusters) => {
     LIMIT,
   );
 
-  test.each([1, 2, 3, 4])(
+  test.each(sampled([1, 2, 3, 4]))(
     'loses %d answers at the start of a turn: the repeat finds it, or starts it',
     async (lost) => {
       const [one = '', other = ''] = cluster.urls;
@@ -118,7 +119,7 @@ describeCluster('MongoDB fails', (clusters) => {
 
   const places = ['before', 'after'] as const;
 
-  test.each(places)(
+  test.each(sampled(places))(
     'down at a pause, %s the write: it is told once it is back, and can be decided',
     async (place) => {
       const took = await rounds(`down at pause, ${place}`, async () => {
@@ -137,7 +138,7 @@ describeCluster('MongoDB fails', (clusters) => {
     LIMIT,
   );
 
-  test.each(places)(
+  test.each(sampled(places))(
     'down at a decision, %s the write: 503, and the repeat is accepted or known',
     async (place) => {
       const [one = ''] = cluster.urls;
@@ -167,7 +168,7 @@ describeCluster('MongoDB fails', (clusters) => {
     LIMIT,
   );
 
-  test.each(places)(
+  test.each(sampled(places))(
     'down at the end of a turn, %s the write: readers get the end once it is back',
     async (place) => {
       const [one = '', other = ''] = cluster.urls;

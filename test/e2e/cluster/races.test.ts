@@ -12,8 +12,8 @@ import { eventually } from '../../support/services.ts';
  */
 
 const SEED = Number(process.env['RACE_SEED'] ?? 1);
-const ROUNDS = Number(process.env['CLUSTER_RACES'] ?? 24);
-const TIME_ROUNDS = Number(process.env['CLUSTER_TIME_RACES'] ?? 10);
+const ROUNDS = Number(process.env['CLUSTER_RACES'] ?? 12);
+const TIME_ROUNDS = Number(process.env['CLUSTER_TIME_RACES'] ?? 6);
 const AT_ONCE = Number(process.env['CLUSTER_AT_ONCE'] ?? 10);
 const LIMIT = 120_000 + 500 * (ROUNDS + TIME_ROUNDS);
 

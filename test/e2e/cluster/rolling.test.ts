@@ -18,7 +18,7 @@ import { send, WatchedTurn } from '../../support/watched-turn.ts';
  */
 
 const ROLLINGS = Number(process.env['ROLLINGS'] ?? 1);
-const STREAMS = Number(process.env['STREAMS'] ?? 20);
+const STREAMS = Number(process.env['STREAMS'] ?? 12);
 /** Readers of each conversation. */
 const READERS = 2;
 

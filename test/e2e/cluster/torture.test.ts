@@ -14,7 +14,7 @@ import { checkReader, readAll, type Truth, truthOf } from '../../support/truth.t
  */
 
 const SEED = Number(process.env['TORTURE_SEED'] ?? 20_261_121);
-const RECONNECTS = Number(process.env['TORTURE_RECONNECTS'] ?? 300);
+const RECONNECTS = Number(process.env['TORTURE_RECONNECTS'] ?? 200);
 const CONVERSATIONS = 2;
 const WORDS = 900;
 /** A token every ms: more than 200 a second also where timers are late. */

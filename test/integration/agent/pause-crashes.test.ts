@@ -104,7 +104,7 @@ const SCENES: Record<string, BatchCall[]> = {
 };
 
 /** Every so many writes, another one first in each scene; CRASH_STRIDE=1 dies after every single one. */
-const STRIDE = Number(process.env['CRASH_STRIDE'] ?? 6);
+const STRIDE = Number(process.env['CRASH_STRIDE'] ?? 8);
 const cases = Object.entries(SCENES).map(
   ([scene, batch], index) => [scene, batch, index % STRIDE] as const,
 );
