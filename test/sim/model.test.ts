@@ -169,7 +169,7 @@ const BROKEN: [keyof typeof VARIANTS, string, Partial<Setting>][] = [
 ];
 
 describe('each mechanism is needed', () => {
-  test.each(process.env.MODEL_STATES === undefined ? sampled(BROKEN, 3) : BROKEN)(
+  test.each(process.env.MODEL_STATES === undefined ? sampled(BROKEN, 4) : BROKEN)(
     '%s: %s',
     (variant, kind, change) => {
       const { finding } = explore(VARIANTS[variant], { ...BUSY, ...change });

@@ -6,6 +6,7 @@ const DAY_MS = 86_400_000;
  */
 export function sampled<T>(cases: readonly T[], every = 2): T[] {
   if (process.env['FULL'] === '1') return [...cases];
-  const first = Math.floor(Date.now() / DAY_MS) % every;
-  return cases.filter((_case, index) => index % every === first);
+  const step = Math.min(every, cases.length);
+  const first = Math.floor(Date.now() / DAY_MS) % step;
+  return cases.filter((_case, index) => index % step === first);
 }

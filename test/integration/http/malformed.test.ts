@@ -7,7 +7,7 @@ import type { HttpApp } from './harness.ts';
 
 /** I12: no input gives a 5xx or an exit, and every refusal is JSON. */
 
-const RUNS = Number(process.env['FUZZ_RUNS'] ?? 80);
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 50);
 
 const get = (path: string): Target => ({ method: 'GET', path, bodies: [] });
 

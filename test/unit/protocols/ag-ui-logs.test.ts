@@ -41,7 +41,7 @@ describe('every log', () => {
   const ending = fc.constantFrom<Outcome>('completed', 'failed', 'aborted', 'expired');
 
   test('of whatever order is a stream that the stock client accepts', async () => {
-    const runs = Number(process.env['AG_UI_LOGS'] ?? 300);
+    const runs = Number(process.env['AG_UI_LOGS'] ?? 150);
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), ending, async (steps, status) => {
         // A call is announced once in a log, by somebody: the engine sees to it.

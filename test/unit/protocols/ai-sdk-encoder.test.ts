@@ -15,7 +15,7 @@ import { type LogEvent, OUTCOMES, type Outcome } from '../../../src/stream/event
 import { approvalsOf, shown, toolPartsOf } from '../../support/ai-sdk.ts';
 import { RandomLog } from '../../support/random-log.ts';
 
-const RUNS = Number(process.env['AI_SDK_LOGS'] ?? 12);
+const RUNS = Number(process.env['AI_SDK_LOGS'] ?? 8);
 
 interface Told {
   chunks: UIMessageChunk[];
