@@ -35,6 +35,22 @@ export const ERROR_STATUS = {
 
 export type ErrorCode = keyof typeof ERROR_STATUS;
 
+/** How an answer to a pending action can be refused, in whatever protocol (docs/PROTOCOL.md section 4). */
+export const ANSWER_REFUSALS: readonly ErrorCode[] = [
+  'FORBIDDEN',
+  'UNDECIDED',
+  'UNKNOWN_TOOL_CALL',
+  'DUPLICATE_DECISION',
+  'INCOMPLETE_DECISION',
+  'DECISION_NOT_ALLOWED',
+  'STALE_ACTION',
+  'NO_PENDING_ACTION',
+  'ACTION_ALREADY_RESOLVED',
+  'AGENT_CHANGED',
+  'ACTION_EXPIRED',
+  'EDITED_ARGS_INVALID',
+];
+
 export interface ErrorExtras {
   details?: JsonObject;
   cause?: unknown;

@@ -1,3 +1,4 @@
+import { ANSWER_REFUSALS } from '../errors.ts';
 import type { ChatController } from '../controllers/chat.ts';
 import type { StreamController } from '../controllers/streams.ts';
 import type { Answer, Route } from '../http/route.ts';
@@ -100,22 +101,7 @@ export function chatRoutes({ chat, streams, limits }: Deps): Route[] {
             headers: ['Location', 'X-Generation-Id'],
           },
         },
-        errors: [
-          'NOT_FOUND',
-          'FORBIDDEN',
-          'UNDECIDED',
-          'UNKNOWN_TOOL_CALL',
-          'DUPLICATE_DECISION',
-          'INCOMPLETE_DECISION',
-          'DECISION_NOT_ALLOWED',
-          'STALE_ACTION',
-          'NO_PENDING_ACTION',
-          'ACTION_ALREADY_RESOLVED',
-          'AGENT_CHANGED',
-          'ACTION_EXPIRED',
-          'EDITED_ARGS_INVALID',
-          'TOO_MANY_GENERATIONS',
-        ],
+        errors: ['NOT_FOUND', ...ANSWER_REFUSALS, 'TOO_MANY_GENERATIONS'],
       },
     },
     {

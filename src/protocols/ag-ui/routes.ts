@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ErrorCode } from '../../errors.ts';
+import { ANSWER_REFUSALS } from '../../errors.ts';
 import type { AppContext } from '../../http/context.ts';
 import type { Answer, Route, RouteDoc } from '../../http/route.ts';
 import { abortedSchema } from '../../http/schemas.ts';
@@ -15,21 +15,6 @@ const STREAM: Answer = {
   headers: ['Location', 'X-Generation-Id'],
 };
 
-const REFUSALS_OF_ANSWERS: ErrorCode[] = [
-  'FORBIDDEN',
-  'UNDECIDED',
-  'UNKNOWN_TOOL_CALL',
-  'DUPLICATE_DECISION',
-  'INCOMPLETE_DECISION',
-  'DECISION_NOT_ALLOWED',
-  'STALE_ACTION',
-  'NO_PENDING_ACTION',
-  'ACTION_ALREADY_RESOLVED',
-  'AGENT_CHANGED',
-  'ACTION_EXPIRED',
-  'EDITED_ARGS_INVALID',
-];
-
 const RUN: RouteDoc = {
   summary: 'Run an agent, or answer its interrupts',
   description:
@@ -43,7 +28,7 @@ const RUN: RouteDoc = {
     'IDEMPOTENCY_CONFLICT',
     'TOO_MANY_GENERATIONS',
     'TOO_MANY_STREAMS',
-    ...REFUSALS_OF_ANSWERS,
+    ...ANSWER_REFUSALS,
   ],
 };
 
