@@ -12,28 +12,6 @@ import {
   LocalHintBus,
 } from './store/memory/index.ts';
 import {
-  APPROVAL_INDEXES,
-  connectMongo,
-  CONVERSATION_INDEXES,
-  createMongoApprovalStore,
-  createMongoCheckpoints,
-  createMongoConversationStore,
-  createMongoJobStore,
-  createMongoOutbox,
-  ensureIndexes,
-  JOB_INDEXES,
-  mongoTime,
-  OUTBOX_INDEXES,
-  type MongoConnection,
-} from './store/mongo/index.ts';
-import {
-  connectRedis,
-  createRedisEventTransport,
-  createRedisHints,
-  createRedisJobStore,
-  redisTime,
-} from './store/redis/index.ts';
-import {
   createSqliteApprovalStore,
   createSqliteCheckpoints,
   createSqliteConversationStore,
@@ -69,11 +47,14 @@ export interface Place {
 }
 
 /** Rejects with a sentence for the operator where a store can't be had. */
-export function openStores(config: Config, place: Place): Promise<Stores> {
-  return config.cluster ? openCluster(config, place) : openFile(config, place);
+export async function openStores(config: Config, place: Place): Promise<Stores> {
+  if (!config.cluster) return openFile(config, place);
+  // Loaded by those who need them only: the clients of Redis and MongoDB are a third of the time that a start takes.
+  const { openCluster } = await import('./stores-cluster.ts');
+  return openCluster(config, place);
 }
 
-async function openFile(config: Config, { clock, releasers }: Place): Promise<Stores> {
+function openFile(config: Config, { clock, releasers }: Place): Stores {
   const inMemory = config.profile === 'memory';
   const db = openDatabase(inMemory ? ':memory:' : join(config.dataDir, 'holdfast.db'));
   releasers.add(() => void db.close());
@@ -96,49 +77,5 @@ async function openFile(config: Config, { clock, releasers }: Place): Promise<St
     ...kept,
     jobs: createSqliteJobStore({ db, clock }),
     transport: createSqliteEventTransport({ db }),
-  };
-}
-
-const HOUR = 3_600_000;
-
-/** A net under what the supervisor drops. The log of a pause without an end is written again when it is read. */
-function expiryOf({ approvals, stream }: Config): { open: number; closed: number } {
-  return { open: approvals.ttlMs + 24 * HOUR, closed: stream.retentionMs + HOUR };
-}
-
-async function openCluster(config: Config, place: Place): Promise<Stores> {
-  const { clock, log, releasers } = place;
-  const { cluster, replicaId } = config;
-  if (!cluster) throw new Error('the cluster has no stores');
-  const mongo = await connectMongo({ uri: cluster.mongoUri, log });
-  releasers.add(() => mongo[Symbol.asyncDispose]());
-  const redis = await connectRedis({ url: cluster.redisUrl, log });
-  releasers.add(() => redis[Symbol.asyncDispose]());
-  const onRedis = cluster.jobStore === 'redis';
-  await ensureIndexes(mongo, [
-    ...(onRedis ? [] : JOB_INDEXES),
-    ...CONVERSATION_INDEXES,
-    ...APPROVAL_INDEXES,
-    ...OUTBOX_INDEXES,
-  ]);
-  return {
-    jobs: onRedis
-      ? createRedisJobStore({ redis, now: redisTime(redis) })
-      : createMongoJobStore({ mongo, now: mongoTime(mongo) }),
-    transport: createRedisEventTransport({ redis, clock, expiry: expiryOf(config) }),
-    hints: createRedisHints({ redis, clock, replicaId }),
-    checkpoints: await createMongoCheckpoints({ mongo, clock }),
-    ...inMongo(config, mongo),
-  };
-}
-
-function inMongo(
-  config: Config,
-  mongo: MongoConnection,
-): Pick<Stores, 'conversations' | 'approvals' | 'outbox'> {
-  return {
-    conversations: createMongoConversationStore({ mongo }),
-    approvals: createMongoApprovalStore({ mongo }),
-    outbox: config.webhooks ? createMongoOutbox({ mongo }) : NO_OUTBOX,
   };
 }

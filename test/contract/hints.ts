@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Hint, Hints } from '../../src/stream/hints.ts';
 import { eventually } from '../support/services.ts';
@@ -49,9 +50,11 @@ export function describeHints({ name, create }: HintsSuite): void {
     test.each<Hint>([{ type: 'queued' }, FENCED])(
       'another replica hears what was said: %j',
       async (hint) => {
-        await publishUntil(one, hint, () => heard.length > 0);
+        // What an earlier test repeated may still be on its way.
+        const isIt = (other: Hint): boolean => isDeepStrictEqual(other, hint);
+        await publishUntil(one, hint, () => heard.some(isIt));
 
-        expect(heard[0]).toEqual(hint);
+        expect(heard.filter(isIt)).not.toEqual([]);
       },
     );
 

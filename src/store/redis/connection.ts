@@ -15,6 +15,8 @@ const START_DEADLINE = 2_800;
 const CONNECT_TIMEOUT = 1_000;
 /** How long a socket that is closed politely may take, ms. */
 const DISCONNECT_TIMEOUT = 200;
+/** How long the client may take to say that it has ended, ms. */
+const CLOSE_TIMEOUT = 2_000;
 /** A socket on which an answer is due for so long is thrown away: a server that hangs gives no error. */
 const SOCKET_TIMEOUT = 2_500;
 
@@ -203,16 +205,19 @@ function credentials({ username, password }: Pick<RedisAddress, 'username' | 'pa
   };
 }
 
-/** Resolves when no socket is left. */
+/** Resolves when no socket is left, or the client has not said so for a while: it may have lost its last node before. */
 async function close(client: Redis | Cluster): Promise<void> {
   // Between two attempts, or before the first one, there is none, and nothing would tell of its end.
   const idle = ['end', 'wait', 'reconnecting', 'close'].includes(client.status);
+  let patience: NodeJS.Timeout | undefined;
   const ended = new Promise<void>((resolve) => {
-    if (idle) resolve();
-    else client.once('end', () => resolve());
+    if (idle) return resolve();
+    client.once('end', () => resolve());
+    patience = setTimeout(resolve, CLOSE_TIMEOUT);
   });
   client.disconnect();
   await ended;
+  clearTimeout(patience);
 }
 
 /** The clock of Redis, epoch ms: replicas whose own clocks differ agree on it. */
