@@ -1,4 +1,5 @@
 import type { Express } from 'express';
+import { createAdmission } from './admission/admission.ts';
 import { createApp } from './app.ts';
 import type { AgentCatalog, AgentRunner, Titler } from './agent/agent-runner.ts';
 import { createEngine } from './agent/engine.ts';
@@ -88,6 +89,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       ...stores,
       runner: over.runner ?? engine.runner,
       catalog: over.catalog ?? engine.catalog,
+      admission: createAdmission(),
       titler: over.titler ?? engine.titler,
       clock,
       ids,

@@ -85,6 +85,7 @@ export function notFound(
     | 'message'
     | 'approval'
     | 'rule'
+    | 'file'
     | 'response',
 ): AppError {
   return new AppError('NOT_FOUND', `No such ${what}.`);

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../lib/json.ts';
 import type { EventOf } from '../stream/events.ts';
+import type { Owner } from '../stream/owner.ts';
 import type { Message, ToolResultStatus } from '../stream/message.ts';
 import type { ApprovalRequest, PendingAction, Verdict } from '../stream/pending-action.ts';
 import type { RunSpec } from './run-spec.ts';
@@ -82,6 +83,8 @@ export interface AnsweredPause {
 export interface RunRequest extends AttemptRef {
   spec: RunSpec;
   conversationId: string;
+  /** Whose turn it is. */
+  owner: Owner;
   /** The branch that ends with the user's message, oldest first. */
   history: Message[];
   /** `continue`: go on from the checkpoint that `adopt` found, with the verdict if a pause was answered. */
@@ -154,17 +157,19 @@ export interface AgentRunner {
   prune(generationId: string): Promise<void>;
 }
 
+export interface FreezeRequest extends Pick<
+  RunSpec,
+  'timezone' | 'anchor' | 'route' | 'files' | 'metadata'
+> {
+  agentId: string | undefined;
+}
+
 /** Agents by id. */
 export interface AgentCatalog {
   /** The agent's definition as it is now; undefined: there is no such agent any more. */
   fingerprint(agentId: string): string | undefined;
   /** The frozen spec of the agent (default agent where `agentId` is undefined); undefined: no such agent. */
-  freeze(request: {
-    agentId: string | undefined;
-    timezone: string | null;
-    files: RunSpec['files'];
-    metadata: RunSpec['metadata'];
-  }): RunSpec | undefined;
+  freeze(request: FreezeRequest): RunSpec | undefined;
 }
 
 /** An agent as clients may know it. */

@@ -44,7 +44,7 @@ export async function buildAgent(definition: AgentDefinition, run: Run): Promise
   const { own } = definition;
   const graph = await own.compile({
     checkpointer,
-    ...handsOf(definition, run),
+    ...(await handsOf(definition, run)),
     guard: (model) =>
       guarded({ model, requiresFinish: false }, { run, definition, name: model.getName() }),
   });
@@ -77,10 +77,14 @@ function guarded(
 }
 
 /** An agent's tools for this run, and what stands between them and the model. */
-function handsOf({ tools }: SubAgentDefinition, run: Run) {
+async function handsOf({ tools: own, toolSources = [] }: SubAgentDefinition, run: Run) {
   const { deps, request, segment, asked } = run;
+  const of = { owner: request.owner, signal: segment.stop.signal };
+  const found = await Promise.all(toolSources.map((source) => source.list(of)));
+  const tools = [...own, ...found.flat()];
   const toolRun: ToolRun = {
     generationId: request.generationId,
+    owner: request.owner,
     ledger: request.ledger,
     signal: segment.stop.signal,
     tracer: deps.tracer ?? NO_TRACER,
@@ -106,7 +110,7 @@ async function compile(
   const resolved = await run.deps.models.resolve(name, parameters);
   const agent = createAgent({
     model: guarded(resolved, { run, definition, name }),
-    ...handsOf(definition, run),
+    ...(await handsOf(definition, run)),
     // A string would be sent as a list of blocks, which many OpenAI-compatible servers do not take.
     systemPrompt: new SystemMessage(instructionsFor(definition, run.request.spec.timezone)),
     ...own,

@@ -5,7 +5,7 @@ import type { JsonObject } from '../lib/json.ts';
 import type { AgentCatalog } from './agent-runner.ts';
 import type { CompiledGraph, GraphDeps } from './own-graph.ts';
 import { AgentError } from './agent-error.ts';
-import type { ToolDefinition } from './tools.ts';
+import type { ToolDefinition, ToolSource } from './tools.ts';
 
 export interface AgentDefinition {
   id: string;
@@ -13,6 +13,8 @@ export interface AgentDefinition {
   model: string;
   instructions: string;
   tools: ToolDefinition[];
+  /** Of tools that are known only when a run begins. */
+  toolSources?: readonly ToolSource[];
   /** Most model calls for one question. */
   maxSteps: number;
   /** For the model, e.g. `temperature`. */
@@ -29,6 +31,7 @@ export type SubAgentDefinition = Omit<AgentDefinition, 'toolApproval' | 'own'>;
 /** Changes with everything that shapes a run: a frozen run must not go on under another definition. */
 export function fingerprintOf({
   tools,
+  toolSources = [],
   own,
   ...rest
 }: SubAgentDefinition & Pick<AgentDefinition, 'own'>): string {
@@ -36,7 +39,10 @@ export function fingerprintOf({
     return { name, description, parameters, effects, version };
   });
   // Nobody can tell whether two functions do the same: a graph is as new as its developer says.
-  return hashOf({ ...rest, tools: shapes, ...(own ? { version: own.version } : {}) });
+  const version = own ? { version: own.version } : {};
+  // What a source offers may differ from one run to the next; that is its nature, and no other agent.
+  const sources = toolSources.length > 0 ? { sources: toolSources.map(({ id }) => id) } : {};
+  return hashOf({ ...rest, tools: shapes, ...sources, ...version });
 }
 
 export interface Agents extends AgentCatalog {
@@ -58,7 +64,7 @@ export function createAgentCatalog(deps: {
       const agent = byId.get(agentId);
       return agent && fingerprintOf(agent);
     },
-    freeze({ agentId = deps.defaultAgent, timezone, files, metadata }) {
+    freeze({ agentId = deps.defaultAgent, timezone, anchor, route, files, metadata }) {
       const agent = byId.get(agentId);
       if (!agent) return undefined;
       return {
@@ -69,6 +75,8 @@ export function createAgentCatalog(deps: {
         maxSteps: agent.maxSteps,
         policy: { service: deps.policy, agent: agent.toolApproval },
         timezone,
+        anchor,
+        route,
         files,
         metadata,
       };

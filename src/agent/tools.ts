@@ -5,6 +5,7 @@ import type { ToolMessage } from '@langchain/core/messages';
 import { isGraphBubbleUp } from '@langchain/langgraph';
 import type { createAgent } from 'langchain';
 import { z } from 'zod';
+import type { Owner } from '../stream/owner.ts';
 import type { Json, JsonObject } from '../lib/json.ts';
 import { inSpan, type Tracer } from '../lib/tracing.ts';
 import type { ToolEffects, ToolLedger, ToolResult } from './agent-runner.ts';
@@ -15,6 +16,8 @@ import { jsonArgs, toolMessage } from './tool-message.ts';
 /** What a tool is given beside its arguments. */
 export interface ToolContext {
   generationId: string;
+  /** Whose turn it is. */
+  owner: Owner;
   toolCallId: string;
   /** The same for every execution of this call, also after a crash. */
   idempotencyKey: string;
@@ -29,6 +32,7 @@ export type CompiledAgent = ReturnType<typeof createAgent>;
 /** What tools of one run share. */
 export interface ToolRun {
   generationId: string;
+  owner: Owner;
   ledger: ToolLedger;
   signal: AbortSignal;
   tracer: Tracer;
@@ -36,6 +40,14 @@ export interface ToolRun {
   flow(): Promise<void>;
   /** Another agent of this run, for a tool that is one. */
   compile(agent: SubAgentDefinition): Promise<CompiledAgent>;
+}
+
+/** Tools that are known only when a run begins, like those of an MCP server. */
+export interface ToolSource {
+  /** Changes with everything that the source is made of. */
+  readonly id: string;
+  /** Made for each segment of a run. Never rejects for want of a server: what can't be reached offers nothing, or says so when called. */
+  list(run: { owner: Owner; signal: AbortSignal }): Promise<readonly ToolDefinition[]>;
 }
 
 export interface ToolDefinition {
@@ -150,6 +162,7 @@ export function defineTool<S extends z.ZodObject>(tool: {
         const toolCallId = config?.toolCall?.id ?? '';
         const context: ToolContext = {
           generationId: run.generationId,
+          owner: run.owner,
           toolCallId,
           idempotencyKey: `${run.generationId}/${toolCallId}`,
           signal: run.signal,

@@ -31,12 +31,23 @@ function idempotencyKey(req: Request, messageId: string | undefined): string | u
   return key;
 }
 
-function toStartRequest(req: Request, body: ChatBody): StartRequest {
+/** What a rule may look at when it chooses an agent. */
+function asker({
+  req,
+  identity,
+}: Pick<UserCall, 'req' | 'identity'>): Pick<StartRequest, 'roles' | 'locale'> {
+  const [locale] = req.acceptsLanguages();
+  const named = locale !== undefined && locale !== '*' && locale.length <= 35;
+  return { roles: identity.roles, ...(named ? { locale } : {}) };
+}
+
+function toStartRequest({ req, identity }: UserCall, body: ChatBody): StartRequest {
   // Without messageId too: it is the key itself, which may come in the header or in the body.
   const { conversationId: _conversation, messageId, ...rest } = body;
   const key = idempotencyKey(req, messageId);
   return {
     ...body,
+    ...asker({ req, identity }),
     ...(key === undefined ? {} : { idempotencyKey: key }),
     bodyHash: hashOf(rest),
   };
@@ -81,7 +92,7 @@ export function createChatController(ctx: Context) {
     start: async (call: UserCall): Promise<void> => {
       refuseWhileDraining(ctx);
       const { req, res, owner } = call;
-      const request = toStartRequest(req, await readBody(req, { schema: startSchema, limits }));
+      const request = toStartRequest(call, await readBody(req, { schema: startSchema, limits }));
       res.vary('Accept');
       if (wantsStream(req)) return startAndStream(call, request);
       const started = await generations.start(owner, request);

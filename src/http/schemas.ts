@@ -53,7 +53,11 @@ export function chatSchema(limits: { textChars: number }) {
       .refine(isTimezone, 'must be an IANA time zone')
       .meta({ example: 'Europe/Berlin' })
       .exactOptional(),
-    files: z.array(jsonSchema).max(100).default([]),
+    files: z
+      .array(z.strictObject({ fileId: id }))
+      .max(100)
+      .default([])
+      .meta({ description: 'Uploaded before (section 11).' }),
     metadata: jsonObjectSchema.default({}),
   });
 }

@@ -6,6 +6,7 @@ import { Decider } from '../hitl/decider.ts';
 import { delay, type Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
+import type { Admission } from './admission.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import type { EventTransport } from './event-transport.ts';
 import { Finaliser } from './finaliser.ts';
@@ -38,6 +39,7 @@ export interface CoreDeps {
   conversations: ConversationStore;
   runner: AgentRunner;
   catalog: AgentCatalog;
+  admission: Admission;
   titler: Titler;
   approvals: ApprovalStore;
   outbox: Outbox;

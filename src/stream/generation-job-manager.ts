@@ -2,6 +2,7 @@ import { AppError, notFound } from '../errors.ts';
 import type { ApprovalStore } from '../hitl/approval-store.ts';
 import type { Decider as ActionDecider } from '../hitl/decider.ts';
 import type { AgentRunner } from '../agent/agent-runner.ts';
+import type { Admission } from './admission.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import type { EventTransport } from './event-transport.ts';
 import type {
@@ -36,6 +37,7 @@ export interface ManagerDeps {
   starter: Starter;
   stopper: Stopper;
   decider: ActionDecider;
+  admission: Pick<Admission, 'answer'>;
   approvals: Pick<ApprovalStore, 'deleteConversation'>;
   subscriber: Subscriber;
   look: Look;
@@ -59,7 +61,7 @@ export class GenerationJobManager implements Generations {
 
   async resume(by: Decider, request: ResumeRequest): Promise<Resumed> {
     if (this.#deps.isDraining()) throw shuttingDown();
-    return this.#deps.decider.resume(by, request);
+    return this.#deps.decider.resume(by, await this.#deps.admission.answer(by, request));
   }
 
   async abort(owner: Owner, target: Target): Promise<Aborted> {

@@ -221,12 +221,13 @@ export class GenerationWorker {
 
   async #follow({ view, writer }: Pen, entry: RunRequest['entry']): Promise<Ending> {
     const { job } = this;
-    const { generationId, fence, spec, conversationId } = job;
+    const { generationId, fence, spec, conversationId, owner } = job;
     const run = this.#deps.runner.run({
       generationId,
       fence,
       spec,
       conversationId,
+      owner,
       entry,
       history: await this.#persist(() => this.#history()),
       nextPart: view.fold.nextPart,

@@ -1,5 +1,5 @@
 import type { GenerationStatus, StreamState } from './events.ts';
-import type { JsonObject, Json } from '../lib/json.ts';
+import type { JsonObject } from '../lib/json.ts';
 import type { Owner } from './job.ts';
 import type { Client, PendingAction, Verdict } from './pending-action.ts';
 
@@ -35,11 +35,17 @@ export interface StartRequest {
   idempotencyKey?: string;
   /** Null: beside the conversation's first turn. Absent: it follows the newest answer. */
   parentMessageId?: string | null;
+  /** `auto`: the server chooses (docs/AGENTS.md). Absent: the conversation's, else the default agent. */
   agentId?: string;
+  /** What a rule may look at when it chooses an agent. */
+  roles?: string[];
+  /** The caller's preferred language, a BCP 47 tag. */
+  locale?: string;
   onBusy: 'reject' | 'enqueue' | 'interrupt';
   temporary: boolean;
   timezone?: string;
-  files: Json[];
+  /** Uploaded before, by the caller. */
+  files: { fileId: string }[];
   metadata: JsonObject;
   /** Hash of the body without `conversationId`: the same key with another one is a conflict. */
   bodyHash: string;

@@ -2,14 +2,12 @@ import type { JsonObject } from '../lib/json.ts';
 import type { RunSpec } from '../agent/run-spec.ts';
 import type { ToolEffects, ToolResult } from '../agent/agent-runner.ts';
 import type { Outcome } from './events.ts';
+import type { Owner } from './owner.ts';
 import type { PendingAction, Resolution } from './pending-action.ts';
 
 /** The record of a generation: the only truth about what it is (ARCHITECTURE.md decision 3). */
 
-export interface Owner {
-  tenantId: string;
-  userId: string;
-}
+export type { Owner };
 
 /** A tool call that started (T6); with `result` once it is known (T7). */
 export interface LedgerEntry {

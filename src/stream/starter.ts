@@ -5,6 +5,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
 import { KeyedMutex } from '../lib/keyed-mutex.ts';
+import type { Admission } from './admission.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import type { EventTransport } from './event-transport.ts';
 import type { Started, StartRequest } from './generations.ts';
@@ -14,15 +15,17 @@ import type { LastAnswer } from './last-answer.ts';
 import { appendAt } from './log-append.ts';
 import type { StreamMetrics } from './metrics.ts';
 import type { Opening } from './opening.ts';
-import { describeLive, sameOwner } from './owned.ts';
+import { describeLive } from './owned.ts';
 import type { RunQueue } from './run-queue.ts';
 import type { Stopper } from './stopper.ts';
+import { conversationFor, messageIdFor, placeFor } from './turn-place.ts';
 
 export interface StarterDeps {
   jobs: JobStore;
   transport: EventTransport;
   conversations: ConversationStore;
   catalog: AgentCatalog;
+  admission: Pick<Admission, 'turn'>;
   opening: Opening;
   queue: RunQueue;
   stopper: Stopper;
@@ -38,15 +41,9 @@ interface Turn {
   owner: Owner;
   request: StartRequest;
   key: string;
+  /** As it may be kept. */
+  text: string;
   spec: RunSpec;
-}
-
-interface Place {
-  conversationId: string;
-  parentMessageId: string | null;
-  temporary: boolean;
-  /** The conversation is made with this turn. */
-  fresh: boolean;
 }
 
 /** Submits turns (T1): idempotent by key, one active generation per conversation, answered before any model work. */
@@ -60,20 +57,34 @@ export class Starter {
   }
 
   async start(owner: Owner, request: StartRequest): Promise<Started> {
-    const { catalog, jobs, ids } = this.#deps;
-    const { agentId, timezone = null, files, metadata } = request;
+    const { jobs, ids } = this.#deps;
     const key = idempotencyKey(
       owner,
       request.idempotencyKey ?? request.messageId ?? ids.sortable('key'),
     );
     const known = await jobs.byIdempotencyKey(key);
     if (known) return this.#attach(known, request);
-    const spec = catalog.freeze({ agentId, timezone, files, metadata });
-    if (!spec) throw notFound('agent');
-    const turn = { owner, request, key, spec };
+    const turn = await this.#admitted(owner, request, key);
     const { conversationId } = request;
     if (conversationId === undefined) return this.#place(turn);
     return this.#mutex.run(conversationId, () => this.#place(turn));
+  }
+
+  async #admitted(owner: Owner, request: StartRequest, key: string): Promise<Turn> {
+    const { admission, conversations, catalog, clock } = this.#deps;
+    const { timezone = null, metadata } = request;
+    const conversation = await conversationFor(this.#deps, owner, request);
+    const { text, files, agentId, route } = await admission.turn({
+      owner,
+      request,
+      conversation,
+      lastAgentId: async () =>
+        conversation && (await conversations.lastMessage(conversation.conversationId))?.agentId,
+    });
+    const anchor = conversation?.createdAt ?? new Date(clock.now()).toISOString();
+    const spec = catalog.freeze({ agentId, timezone, anchor, route, files, metadata });
+    if (!spec) throw notFound('agent');
+    return { owner, request, key, text, spec };
   }
 
   async #place(turn: Turn): Promise<Started> {
@@ -183,9 +194,9 @@ export class Starter {
     return position > queue.free ? position - Math.max(queue.free, 0) : 0;
   }
 
-  async #job({ owner, request, key, spec }: Turn): Promise<QueuedJob> {
+  async #job({ owner, request, key, text, spec }: Turn): Promise<QueuedJob> {
     const { ids, jobs } = this.#deps;
-    const place = await this.#conversation(owner, request);
+    const place = await placeFor(this.#deps, owner, request);
     const createdAt = await jobs.now();
     return {
       status: 'queued',
@@ -198,9 +209,9 @@ export class Starter {
       idempotencyKey: key,
       request: { hash: request.bodyHash, conversationId: request.conversationId ?? null },
       input: {
-        messageId: await this.#messageId(place, request.messageId),
+        messageId: await messageIdFor(this.#deps, place, request.messageId),
         parentMessageId: place.parentMessageId,
-        text: request.text,
+        text,
         responseMessageId: ids.sortable('msg'),
         newConversation: place.fresh,
         follows: request.parentMessageId === undefined,
@@ -217,45 +228,6 @@ export class Starter {
       createdAt,
       startedAt: null,
     };
-  }
-
-  async #conversation(owner: Owner, request: StartRequest): Promise<Place> {
-    const { ids, conversations } = this.#deps;
-    const { conversationId = ids.sortable('conv'), temporary } = request;
-    const given = request.conversationId !== undefined;
-    const known = given ? await conversations.get(conversationId) : undefined;
-    if (!known && (!given || request.createConversation === true)) {
-      if (request.parentMessageId) throw notFound('message');
-      return { conversationId, parentMessageId: null, temporary, fresh: true };
-    }
-    if (!known || !sameOwner(known.owner, owner)) throw notFound('conversation');
-    const parentMessageId = await this.#parent(conversationId, request.parentMessageId);
-    return { conversationId, parentMessageId, temporary: known.temporary, fresh: false };
-  }
-
-  /** A given id names one message for good: where another turn has it, this one gets another. */
-  async #messageId({ conversationId, fresh }: Place, given: string | undefined): Promise<string> {
-    const { ids, conversations } = this.#deps;
-    if (given === undefined) return ids.sortable('msg');
-    const taken = !fresh && (await conversations.message(conversationId, given)) !== undefined;
-    return taken ? ids.sortable('msg') : given;
-  }
-
-  /** A given parent must be there; else the turn follows the newest answer, also one that is still being made. */
-  async #parent(conversationId: string, given: string | null | undefined): Promise<string | null> {
-    if (given === null) return null;
-    const { jobs, conversations } = this.#deps;
-    const live = await jobs.liveOf(conversationId);
-    if (given !== undefined) {
-      const known =
-        live.some((job) => job.input.responseMessageId === given) ||
-        (await conversations.message(conversationId, given));
-      if (!known) throw notFound('message');
-      return given;
-    }
-    const last = live.at(-1);
-    if (last) return last.input.responseMessageId;
-    return (await conversations.lastMessage(conversationId))?.messageId ?? null;
   }
 }
 

@@ -100,13 +100,21 @@ export function createBench(options: {
     runner,
     ledger,
     request(text, over = {}) {
-      const spec = agents.freeze({ agentId: undefined, timezone: null, files: [], metadata: {} });
+      const spec = agents.freeze({
+        agentId: undefined,
+        timezone: null,
+        anchor: '2026-01-01T00:00:00.000Z',
+        route: { by: 'default' },
+        files: [],
+        metadata: {},
+      });
       if (!spec) throw new Error('no default agent');
       return {
         generationId: `g${testId()}`,
         fence: 1,
         spec,
         conversationId: 'c1',
+        owner: { tenantId: 't1', userId: 'u1' },
         history: [userMessage(text)],
         entry: { kind: 'start' },
         nextPart: 0,

@@ -1,3 +1,4 @@
+import { createAdmission } from '../../src/admission/admission.ts';
 import { Core, type CoreSettings } from '../../src/stream/core.ts';
 import type { ConversationStore } from '../../src/stream/conversation-store.ts';
 import type { EventTransport } from '../../src/stream/event-transport.ts';
@@ -103,12 +104,11 @@ export class Heart {
       hints: (over.hints ?? stores.hints).connect(),
       runner: this.runner,
       catalog: {
-        freeze: ({ agentId = 'demo', timezone, files, metadata }) =>
-          agentId === 'demo'
-            ? aSpec({ policy: this.policy, timezone, files, metadata })
-            : undefined,
+        freeze: ({ agentId = 'demo', ...given }) =>
+          agentId === 'demo' ? aSpec({ policy: this.policy, ...given }) : undefined,
         fingerprint: () => this.fingerprint,
       },
+      admission: createAdmission(),
       titler: { title: async (text) => `About ${text}` },
       ids: createIds(() => stores.clock.now()),
       outboxChanged: () => {},
@@ -163,6 +163,8 @@ export function aSpec(over: Partial<RunSpec> = {}): RunSpec {
     parameters: {},
     maxSteps: 10,
     policy,
+    anchor: '2026-01-01T00:00:00.000Z',
+    route: { by: 'default' },
     timezone: null,
     files: [],
     metadata: {},

@@ -51,6 +51,8 @@ const base = {
     maxSteps: 25,
     policy: { service: OPEN_POLICY, agent: OPEN_POLICY },
     timezone: null,
+    anchor: '2026-01-01T00:00:00.000Z',
+    route: { by: 'default' as const },
     files: [],
     metadata: {},
   },

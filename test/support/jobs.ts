@@ -42,6 +42,8 @@ export function aQueuedJob(overrides: Partial<QueuedJob> = {}): QueuedJob {
       maxSteps: 10,
       policy: { service: OPEN_POLICY, agent: OPEN_POLICY },
       timezone: null,
+      anchor: '2026-01-01T00:00:00.000Z',
+      route: { by: 'default' },
       files: [],
       metadata: {},
     },

@@ -1,3 +1,4 @@
+import { createAdmission } from '../../src/admission/admission.ts';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -54,6 +55,7 @@ export async function startProduct(): Promise<Product> {
   const metrics = createMetrics({ ofProcess: false });
   const core = new Core({
     ...engine,
+    admission: createAdmission(),
     jobs,
     conversations,
     transport: createSqliteEventTransport({ db }),

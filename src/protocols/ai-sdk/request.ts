@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { ID_PATTERN } from '../../http/schemas.ts';
 import { validate } from '../../http/validate.ts';
-import type { Json } from '../../lib/json.ts';
 import { type ApprovalId, parseApprovalId } from './approval-id.ts';
 import { ASK_USER } from './tool-parts.ts';
 
@@ -58,7 +57,8 @@ export type ChatBody = z.infer<typeof chatBodySchema>;
 export interface UserMessage {
   id: string;
   text: string;
-  files: Json[];
+  /** Those that were uploaded before. */
+  files: { fileId: string }[];
 }
 
 export interface GivenDecision extends ApprovalId {
@@ -136,7 +136,14 @@ function userMessage(message: unknown, limits: Limits): UserMessage {
   if (Buffer.byteLength(JSON.stringify(files)) > limits.bodyBytes) {
     throw new AppError('PAYLOAD_TOO_LARGE', `The files are larger than ${limits.bodyBytes} bytes.`);
   }
-  return { id, text, files };
+  return { id, text, files: files.flatMap(({ url }) => uploaded(url)) };
+}
+
+const UPLOADED = /^[^?#]*\/api\/files\/(?<fileId>[A-Za-z0-9_.:-]{1,128})$/;
+
+function uploaded(url: string): { fileId: string }[] {
+  const fileId = UPLOADED.exec(url)?.groups?.['fileId'];
+  return fileId === undefined ? [] : [{ fileId }];
 }
 
 const partsSchema = z.object({ parts: z.array(z.unknown()) });

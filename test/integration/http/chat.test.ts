@@ -33,6 +33,7 @@ describe('the chat routes over HTTP', () => {
         {
           text: 'hi',
           idempotencyKey: 'k1',
+          roles: [],
           onBusy: 'reject',
           temporary: false,
           files: [],

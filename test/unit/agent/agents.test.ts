@@ -19,7 +19,13 @@ const tokens = (text: string, results: string[] = []): string =>
 
 describe('catalog', () => {
   const agents = [demoAgent({ clock, ledgerFile: undefined }), plainAgent('openai:gpt-4o')];
-  const request = { timezone: null, files: [], metadata: {} };
+  const request = {
+    timezone: null,
+    anchor: '2026-01-01T00:00:00.000Z',
+    route: { by: 'default' as const },
+    files: [],
+    metadata: {},
+  };
 
   test('freezes the default agent, a named one, and none that does not exist', () => {
     const catalog = createAgentCatalog({ agents, defaultAgent: 'default', policy: OPEN_POLICY });
