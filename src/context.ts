@@ -5,6 +5,7 @@ import type { AgentCatalog, AgentRunner, Titler } from './agent/agent-runner.ts'
 import { createEngine } from './agent/engine.ts';
 import type { OwnAgent } from './agent/own-graph.ts';
 import type { Config } from './config/config.ts';
+import type { LiveFile } from './config/file/live.ts';
 import { WebhookDispatcher, type WebhookDeps } from './hitl/webhooks.ts';
 import { createMetrics } from './http/metrics.ts';
 import { OpenStreams } from './http/open-streams.ts';
@@ -25,6 +26,8 @@ export interface Overrides {
   loggers?: Loggers;
   /** In place of the built-in ones. */
   agents?: readonly OwnAgent[];
+  /** What stands in the configuration file. */
+  file?: LiveFile;
   /** Replace the agents and what runs them. */
   runner?: AgentRunner;
   catalog?: AgentCatalog;
