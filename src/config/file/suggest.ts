@@ -1,0 +1,44 @@
+/** Longest name that is compared, so that a fault costs next to nothing. */
+const MAX_LENGTH = 60;
+
+/** Edits between two words: characters put in, taken out, replaced, or two neighbours swapped. */
+function distance(a: string, b: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const edits = [(row[j - 1] ?? 0) + 1, (last[j] ?? 0) + 1, (last[j - 1] ?? 0) + same];
+      if (swapped) edits.push((before[j - 2] ?? 0) + 1);
+      row.push(Math.min(...edits));
+    }
+    before = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
+}
+
+/** The known name that was probably meant. Two edits at most, and most of the word must be right. */
+export function closest(name: string, known: Iterable<string>): string | undefined {
+  const word = name.slice(0, MAX_LENGTH).toLowerCase();
+  let best: { name: string; edits: number } | undefined;
+  for (const each of known) {
+    if (Math.abs(each.length - word.length) > 2) continue;
+    const edits = distance(word, each.slice(0, MAX_LENGTH).toLowerCase());
+    const near = edits <= Math.min(2, Math.floor(each.length / 3));
+    if (near && edits < (best?.edits ?? 3)) best = { name: each, edits };
+  }
+  return best?.name;
+}
+
+/** `; did you mean 'search'?`, or what there is, or nothing. */
+export function hint(name: string, known: Iterable<string>, what?: string): string {
+  const names = [...known];
+  const meant = closest(name, names);
+  if (meant !== undefined) return `; did you mean '${meant}'?`;
+  if (what === undefined || names.length === 0) return '';
+  const some = names.slice(0, 10).join(', ');
+  return `; ${what}: ${some}${names.length > 10 ? ', …' : ''}`;
+}
