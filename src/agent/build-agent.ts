@@ -85,6 +85,7 @@ async function handsOf({ tools: own, toolSources = [] }: SubAgentDefinition, run
   const toolRun: ToolRun = {
     generationId: request.generationId,
     owner: request.owner,
+    timezone: request.spec.timezone,
     ledger: request.ledger,
     signal: segment.stop.signal,
     tracer: deps.tracer ?? NO_TRACER,

@@ -15,6 +15,8 @@ export interface AgentDefinition {
   tools: ToolDefinition[];
   /** Of tools that are known only when a run begins. */
   toolSources?: readonly ToolSource[];
+  /** The model is shown the tools that it finds with `find_tools`, and these (globs). All where not given. */
+  deferTools?: { except: readonly string[] };
   /** Most model calls for one question. */
   maxSteps: number;
   /** For the model, e.g. `temperature`. */

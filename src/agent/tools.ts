@@ -18,6 +18,8 @@ export interface ToolContext {
   generationId: string;
   /** Whose turn it is. */
   owner: Owner;
+  /** IANA name of the user's time zone, if it is known. */
+  timezone: string | null;
   toolCallId: string;
   /** The same for every execution of this call, also after a crash. */
   idempotencyKey: string;
@@ -33,6 +35,7 @@ export type CompiledAgent = ReturnType<typeof createAgent>;
 export interface ToolRun {
   generationId: string;
   owner: Owner;
+  timezone: string | null;
   ledger: ToolLedger;
   signal: AbortSignal;
   tracer: Tracer;
@@ -163,6 +166,7 @@ export function defineTool<S extends z.ZodObject>(tool: {
         const context: ToolContext = {
           generationId: run.generationId,
           owner: run.owner,
+          timezone: run.timezone,
           toolCallId,
           idempotencyKey: `${run.generationId}/${toolCallId}`,
           signal: run.signal,

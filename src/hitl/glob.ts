@@ -1,5 +1,12 @@
-/** Anchored globs over tool names: `*` is any run of characters, everything else is itself. */
+import { modelPattern } from './mcp-names.ts';
+
+/** Anchored globs over tool names: `*` is any run of characters, everything else is itself; `mcp:a:b*` is `mcp__a__b*`. */
 export function matchesGlob(pattern: string, name: string): boolean {
+  return matchesPlainGlob(modelPattern(pattern), name);
+}
+
+/** The same over names of any kind. */
+export function matchesPlainGlob(pattern: string, name: string): boolean {
   const parts = pattern.split('*');
   const [first = ''] = parts;
   if (parts.length === 1) return pattern === name;

@@ -35,6 +35,15 @@ const mcpCommon = {
   trustAnnotations: z.boolean().default(true),
 };
 
+/** Part of the names that models and policies know its tools by: `_` only single and inside, so that those stay distinct. */
+const serverName = z
+  .string()
+  .max(32)
+  .regex(
+    /^[a-zA-Z0-9]+(?:[-_][a-zA-Z0-9]+)*$/,
+    'must be at most 32 letters and digits, with single - or _ between them',
+  );
+
 const mcpServerSchema = z.discriminatedUnion('transport', [
   z.strictObject({
     transport: z.literal('stdio'),
@@ -140,7 +149,7 @@ export const fileSchema = z.strictObject({
   /** The service's word on tool calls; TOOL_POLICY where not given. */
   policy: toolPolicySchema.optional(),
   providers: named(providerSchema),
-  mcpServers: named(mcpServerSchema),
+  mcpServers: z.record(serverName, mcpServerSchema).default({}),
   routing: routingSchema.prefault({}),
   /** By model; per million tokens. `*` is for models that are not named. */
   prices: z
