@@ -90,6 +90,17 @@ export class Collection<T extends { _id: string }> {
     return this.update(where, update);
   }
 
+  /** How many match, and the sum of one of their numbers. */
+  async total(where: Condition, field: keyof T & string): Promise<{ count: number; sum: number }> {
+    const group = { _id: null, count: { $sum: 1 }, sum: { $sum: `$${field}` } };
+    const [found] = await this.#mongo.run(() =>
+      this.#model
+        .aggregate<{ count: number; sum: number }>([{ $match: where }, { $group: group }])
+        .exec(),
+    );
+    return { count: found?.count ?? 0, sum: found?.sum ?? 0 };
+  }
+
   async updateAll(where: Condition, update: Update): Promise<void> {
     await this.#mongo.run(() => this.#model.updateMany(where, update).exec());
   }

@@ -141,6 +141,33 @@ const MIGRATIONS = [
   );
   CREATE INDEX outbox_due ON outbox (next_at) WHERE next_at IS NOT NULL;
   `,
+  `
+  CREATE TABLE files (
+    file_id TEXT PRIMARY KEY,
+    tenant_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    conversation_id TEXT,
+    created_at TEXT NOT NULL,
+    last_used_at TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    -- Name of the bytes in the folder.
+    blob TEXT NOT NULL UNIQUE,
+    record TEXT NOT NULL
+  );
+  CREATE INDEX files_listed ON files (tenant_id, user_id, created_at, file_id);
+  CREATE INDEX files_conversation ON files (conversation_id) WHERE conversation_id IS NOT NULL;
+  CREATE INDEX files_unused ON files (last_used_at, file_id);
+
+  -- Whose data is to be deleted, until it is.
+  CREATE TABLE erasures (
+    tenant_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    requested_at INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, user_id)
+  ) WITHOUT ROWID;
+  CREATE INDEX conversations_owner ON conversations (tenant_id, user_id, conversation_id) WHERE record IS NOT NULL;
+  `,
 ];
 
 /** The file was written by a newer version of this program. */
