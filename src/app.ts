@@ -8,6 +8,7 @@ import { createOpsController } from './controllers/ops.ts';
 import { createPageController } from './controllers/page.ts';
 import { createSessionController } from './controllers/session.ts';
 import { createStreamController } from './controllers/streams.ts';
+import { createUsageController } from './controllers/usage.ts';
 import { createAuthenticator } from './http/auth.ts';
 import type { Authenticator } from './http/auth.ts';
 import type { AppContext } from './http/context.ts';
@@ -28,6 +29,7 @@ import { chatRoutes } from './routes/chat.ts';
 import { conversationRoutes } from './routes/conversations.ts';
 import { opsRoutes } from './routes/ops.ts';
 import { pageRoutes } from './routes/page.ts';
+import { usageRoutes } from './routes/usage.ts';
 
 export type { AppContext } from './http/context.ts';
 
@@ -41,6 +43,7 @@ export function createRoutes(ctx: AppContext, authenticator: Authenticator): Rou
     }),
     ...approvalRoutes(createApprovalController(ctx)),
     ...conversationRoutes(createConversationController(ctx)),
+    ...usageRoutes(createUsageController(ctx)),
     ...protocolRoutes(ctx),
     ...authRoutes(createSessionController({ clock: ctx.clock, authenticator })),
     ...pageRoutes(createPageController({ files: once(() => readPageFiles()) })),

@@ -5,7 +5,7 @@ import type { AgentCatalog, AgentRunner, Titler } from './agent/agent-runner.ts'
 import { createEngine } from './agent/engine.ts';
 import type { OwnAgent } from './agent/own-graph.ts';
 import type { Config } from './config/config.ts';
-import type { LiveFile } from './config/file/live.ts';
+import { NO_FILE, type LiveFile } from './config/file/live.ts';
 import { WebhookDispatcher, type WebhookDeps } from './hitl/webhooks.ts';
 import { createMetrics } from './http/metrics.ts';
 import { OpenStreams } from './http/open-streams.ts';
@@ -17,6 +17,8 @@ import { createLoggers, type Loggers } from './logger.ts';
 import { openStores } from './stores.ts';
 import { Core, type CoreSettings } from './stream/core.ts';
 import { openTracing } from './tracing/open-tracing.ts';
+import { UsageMeter } from './usage/usage-meter.ts';
+import { createUsageReports } from './usage/usage-report.ts';
 
 /** The composition root: with stores.ts the only place that chooses implementations. */
 
@@ -67,6 +69,16 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       conversations: traced(opened.conversations, tracer, 'conversations'),
       approvals: traced(opened.approvals, tracer, 'approvals'),
     };
+    const file = over.file ?? { current: NO_FILE };
+    const now = (): Promise<number> => stores.jobs.now();
+    const meter = new UsageMeter({
+      store: stores.usage,
+      file,
+      now,
+      metrics: metrics.usage,
+      log: loggers.agent,
+    });
+    releasers.add(() => meter[Symbol.asyncDispose]());
     const { model, providers, demoLedger } = config;
     const engine = await createEngine({
       clock,
@@ -77,6 +89,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       demoLedger,
       ...(over.agents ? { agents: over.agents } : {}),
       policy: config.toolPolicy,
+      meter,
       log: loggers.agent,
       tracer,
     });
@@ -92,7 +105,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       ...stores,
       runner: over.runner ?? engine.runner,
       catalog: over.catalog ?? engine.catalog,
-      admission: createAdmission(),
+      admission: createAdmission({ budget: { check: (owner) => meter.admit(owner) } }),
       titler: over.titler ?? engine.titler,
       clock,
       ids,
@@ -114,6 +127,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       generations: core.generations,
       conversations: stores.conversations,
       approvals: core.approvals,
+      usage: createUsageReports({ store: stores.usage, file, now }),
       agents: engine.cards,
       clock,
       now: () => stores.jobs.now(),

@@ -9,10 +9,12 @@ import {
   createMongoConversationStore,
   createMongoJobStore,
   createMongoOutbox,
+  createMongoUsageStore,
   ensureIndexes,
   JOB_INDEXES,
   mongoTime,
   OUTBOX_INDEXES,
+  USAGE_INDEXES,
   type MongoConnection,
 } from './store/mongo/index.ts';
 import {
@@ -48,6 +50,7 @@ export async function openCluster(config: Config, place: Place): Promise<Stores>
     ...CONVERSATION_INDEXES,
     ...APPROVAL_INDEXES,
     ...OUTBOX_INDEXES,
+    ...USAGE_INDEXES,
   ]);
   return {
     jobs: onRedis
@@ -63,10 +66,11 @@ export async function openCluster(config: Config, place: Place): Promise<Stores>
 function inMongo(
   config: Config,
   mongo: MongoConnection,
-): Pick<Stores, 'conversations' | 'approvals' | 'outbox'> {
+): Pick<Stores, 'conversations' | 'approvals' | 'outbox' | 'usage'> {
   return {
     conversations: createMongoConversationStore({ mongo }),
     approvals: createMongoApprovalStore({ mongo }),
     outbox: config.webhooks ? createMongoOutbox({ mongo }) : NO_OUTBOX,
+    usage: createMongoUsageStore({ mongo }),
   };
 }

@@ -18,6 +18,7 @@ import {
   createSqliteEventTransport,
   createSqliteJobStore,
   createSqliteOutbox,
+  createSqliteUsageStore,
   dropTombstones,
   endLeases,
   openDatabase,
@@ -26,6 +27,7 @@ import type { ConversationStore } from './stream/conversation-store.ts';
 import type { EventTransport } from './stream/event-transport.ts';
 import type { Hints } from './stream/hints.ts';
 import type { JobStore } from './stream/job-store.ts';
+import type { UsageStore } from './usage/usage-store.ts';
 
 /** Chooses the adapters of a profile: a part of the composition root. */
 
@@ -36,6 +38,7 @@ export interface Stores {
   conversations: ConversationStore;
   approvals: ApprovalStore;
   outbox: Outbox;
+  usage: UsageStore;
   checkpoints: Checkpoints;
 }
 
@@ -62,6 +65,7 @@ function openFile(config: Config, { clock, releasers }: Place): Stores {
     conversations: createSqliteConversationStore({ db }),
     approvals: createSqliteApprovalStore({ db }),
     outbox: config.webhooks ? createSqliteOutbox({ db }) : NO_OUTBOX,
+    usage: createSqliteUsageStore({ db }),
     checkpoints: createSqliteCheckpoints({ db }),
     // One process: there is nobody to tell.
     hints: new LocalHintBus().connect(),

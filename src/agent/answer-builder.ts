@@ -63,6 +63,11 @@ export class AnswerBuilder {
     return this.#finishReason;
   }
 
+  /** LangChain's `usage_metadata`, as far as the provider told it by now. */
+  get usage(): AIMessage['usage_metadata'] {
+    return this.#merged?.usage_metadata;
+  }
+
   add({ message, generationInfo }: Produced): void {
     this.#note(generationInfo);
     this.#note(message.response_metadata);

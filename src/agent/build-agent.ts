@@ -10,6 +10,7 @@ import type { FlowGate } from './flow-gate.ts';
 import { GuardedModel } from './guarded-model.ts';
 import type { ApprovalValue } from './interrupt-value.ts';
 import type { RunInput, RunnerDeps, RunOptions } from './langgraph-runner.ts';
+import { callMeter } from './meter.ts';
 import type { ResolvedModel } from './models.ts';
 import { streamChunks, optionsForOwn } from './own-graph.ts';
 import { toolGuard } from './tool-guard.ts';
@@ -59,7 +60,9 @@ function guarded(
   { model, requiresFinish }: ResolvedModel,
   of: { run: Run; definition: SubAgentDefinition; name: string },
 ): GuardedModel {
-  const { deps, segment, usedToolIds } = of.run;
+  const { deps, request, segment, usedToolIds } = of.run;
+  const { owner, generationId, fence } = request;
+  const place = { owner, prefix: `${generationId}/${fence}`, model: of.name };
   return new GuardedModel({
     inner: model,
     gate: segment.gate,
@@ -72,6 +75,7 @@ function guarded(
     maxSteps: of.definition.maxSteps,
     requiresFinish,
     retried: deps.retried,
+    ...(deps.meter && { meter: callMeter(deps.meter, place) }),
     tracing: { tracer: deps.tracer ?? NO_TRACER, model: of.name },
   });
 }

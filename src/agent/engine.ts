@@ -12,6 +12,7 @@ import type { Checkpoints } from './checkpoints.ts';
 import { demoAgent, demoPlainAgent } from './demo-agent.ts';
 import { DemoModel } from './demo-model.ts';
 import { createLangGraphRunner } from './langgraph-runner.ts';
+import type { Meter } from './meter.ts';
 import { createModels } from './models.ts';
 import { ownAgent, type OwnAgent } from './own-graph.ts';
 import { createTitler } from './titler.ts';
@@ -36,6 +37,8 @@ export interface EngineDeps {
   demoLedger: string | null;
   /** The service's word on tool calls; agents can only tighten it. */
   policy?: ToolPolicy;
+  /** Where not given nobody pays. */
+  meter?: Meter;
   log: Log;
   tracer?: Tracer;
 }
@@ -92,6 +95,7 @@ export async function createEngine(deps: EngineDeps): Promise<Engine> {
         stallTimeoutMs: model.stallTimeoutMs,
         maxRetries: MAX_RETRIES,
         retried: (err) => log.warn({ err }, 'model call is made again'),
+        ...(deps.meter && { meter: deps.meter }),
         tracer,
       }),
       tracer,

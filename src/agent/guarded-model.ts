@@ -13,8 +13,10 @@ import { RunError } from './agent-runner.ts';
 import { AnswerBuilder } from './answer-builder.ts';
 import type { Produced } from './answer-builder.ts';
 import type { FlowGate } from './flow-gate.ts';
+import type { CallMeter } from './meter.ts';
 import { modelFault } from './model-errors.ts';
 import { PacedReader } from './paced-reader.ts';
+import { countTokens } from './token-count.ts';
 
 /** Most chunks that become one. */
 const MAX_BATCH = 64;
@@ -37,6 +39,8 @@ export interface GuardDeps {
   requiresFinish: boolean;
   /** Told of a failed attempt that is made again. */
   retried: (error: unknown) => void;
+  /** Where not given nobody pays. */
+  meter?: CallMeter;
   /** `model`: its name in spans. Where not given nothing is recorded. */
   tracing?: { tracer: Tracer; model: string };
 }
@@ -82,20 +86,20 @@ export class GuardedModel extends BaseChatModel {
     options: this['ParsedCallOptions'],
     manager?: CallbackManagerForLLMRun,
   ): Promise<ChatResult> {
-    this.#limitSteps(messages);
-    const said = messages.filter((message) => AIMessage.isInstance(message));
-    for (const { id } of said.flatMap((message) => message.tool_calls ?? []))
-      if (id) this.#deps.usedToolIds.add(id);
-    const message = await this.#traced({ messages, signal: options.signal, manager });
+    noteCall(messages, this.#deps);
+    const message = await this.#paid({ messages, signal: options.signal, manager });
     const generation: ChatGeneration = { text: message.text, message };
     return { generations: [generation] };
   }
 
-  #limitSteps(messages: BaseMessage[]): void {
-    const question = messages.findLastIndex((message) => HumanMessage.isInstance(message));
-    const steps = messages.slice(question + 1).filter((message) => AIMessage.isInstance(message));
-    if (steps.length >= this.#deps.maxSteps)
-      throw new RunError('MAX_STEPS', `The agent did not finish within ${steps.length} steps.`);
+  /** A call beside the run, which nobody hears: no step of it, and nothing in its stream. */
+  ask(messages: BaseMessage[], signal: AbortSignal | undefined): Promise<AIMessage> {
+    return this.#paid({ messages, signal, manager: undefined });
+  }
+
+  async #paid(call: Call): Promise<AIMessage> {
+    await this.#deps.meter?.check();
+    return this.#traced(call);
   }
 
   /** One span for the call with all its attempts; counts of tokens are in it, the texts are not. */
@@ -130,7 +134,8 @@ export class GuardedModel extends BaseChatModel {
 
   async #attempt({ messages, signal, manager }: Call, progress: Progress): Promise<AIMessage> {
     const { clock, newId, usedToolIds, stallTimeoutMs, requiresFinish } = this.#deps;
-    const builder = new AnswerBuilder({ id: `ai_${newId()}`, usedToolIds, newId });
+    const id = `ai_${newId()}`;
+    const builder = new AnswerBuilder({ id, usedToolIds, newId });
     // The provider's request is given up with the reader, whatever ends it.
     const request = new AbortController();
     const reader = new PacedReader({
@@ -141,6 +146,7 @@ export class GuardedModel extends BaseChatModel {
       stalled: () => new RunError('MODEL_STALLED', 'The model stopped answering.'),
     });
     let any = false;
+    let ended: Promise<void> | undefined;
     try {
       for (;;) {
         const batch = await reader.batch(MAX_BATCH);
@@ -152,10 +158,19 @@ export class GuardedModel extends BaseChatModel {
     } finally {
       reader.close();
       request.abort();
+      // A failure is told at once, and is paid for all the same.
+      ended = this.#pay(id, builder);
     }
+    await ended;
     if (!any) throw new Error('The model sent nothing.');
     if (requiresFinish && !builder.ended) throw new Error('The answer was cut off.');
     return builder.message();
+  }
+
+  /** Never rejects. */
+  async #pay(call: string, { usage }: AnswerBuilder): Promise<void> {
+    const tokens = countTokens(usage);
+    if (tokens) await this.#deps.meter?.used(call, tokens);
   }
 
   async #tell(
@@ -184,6 +199,20 @@ export class GuardedModel extends BaseChatModel {
     /* oxlint-disable-next-line no-underscore-dangle -- the extension point of BaseChatModel */
     else yield* (await inner._generate(messages, options)).generations.slice(0, 1);
   }
+}
+
+/** What must be known of a run before each step: how many there were, and which ids its calls have. */
+export function noteCall(
+  messages: BaseMessage[],
+  { maxSteps, usedToolIds }: Pick<GuardDeps, 'maxSteps' | 'usedToolIds'>,
+): void {
+  const question = messages.findLastIndex((message) => HumanMessage.isInstance(message));
+  const steps = messages.slice(question + 1).filter((message) => AIMessage.isInstance(message));
+  if (steps.length >= maxSteps)
+    throw new RunError('MAX_STEPS', `The agent did not finish within ${steps.length} steps.`);
+  const said = messages.filter((message) => AIMessage.isInstance(message));
+  for (const { id } of said.flatMap((message) => message.tool_calls ?? []))
+    if (id) usedToolIds.add(id);
 }
 
 interface Call {

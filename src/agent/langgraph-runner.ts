@@ -22,6 +22,7 @@ import type { MapperState, StreamChunk } from './event-mapper.ts';
 import { FlowGate } from './flow-gate.ts';
 import { toModelHistory } from './history.ts';
 import { Interruptible } from './interruptible.ts';
+import type { Meter } from './meter.ts';
 import type { Models } from './models.ts';
 import { askedBefore, pendingInterrupts } from './pending-interrupts.ts';
 import type { PendingInterrupt } from './pending-interrupts.ts';
@@ -47,6 +48,8 @@ export interface RunnerDeps {
   maxRetries: number;
   /** Told of a model call that failed and is made again. */
   retried: (error: unknown) => void;
+  /** Where not given nobody pays. */
+  meter?: Meter;
   /** Where not given nothing is recorded. */
   tracer?: Tracer;
 }

@@ -7,6 +7,7 @@ import type { Ids } from '../lib/ids.ts';
 import type { Tracer } from '../lib/tracing.ts';
 import type { ConversationStore } from '../stream/conversation-store.ts';
 import type { Generations } from '../stream/generations.ts';
+import type { UsageReports } from '../usage/usage-report.ts';
 import type { AppMetrics } from './metrics.ts';
 import type { OpenStreams } from './open-streams.ts';
 
@@ -19,6 +20,7 @@ export interface AppContext {
   generations: Generations;
   conversations: ConversationStore;
   approvals: Approvals;
+  usage: UsageReports;
   /** The default one first. */
   agents: readonly AgentCard[];
   clock: Clock;

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { outcomeSchema, resetReasonSchema } from '../stream/events.ts';
 import type { StreamMetrics } from '../stream/metrics.ts';
+import type { UsageMetrics } from '../usage/usage-meter.ts';
 import { ACTION_OUTCOMES } from '../stream/pending-action.ts';
 
 export interface HttpObservation {
@@ -13,6 +14,7 @@ export interface HttpObservation {
 
 export interface AppMetrics {
   stream: StreamMetrics;
+  usage: UsageMetrics;
   request(observation: HttpObservation): void;
   /** In the Prometheus text format. */
   text(): Promise<string>;
@@ -70,6 +72,30 @@ function streamMetrics(registry: Registry): StreamMetrics {
   };
 }
 
+/** By model: their names are the operator's. */
+function usageMetrics(registry: Registry): UsageMetrics {
+  const registers = [registry];
+  const tokens = new Counter({
+    name: 'holdfast_tokens_total',
+    help: 'Tokens that calls of models used.',
+    labelNames: ['model', 'direction'],
+    registers,
+  });
+  const costs = new Counter({
+    name: 'holdfast_cost_total',
+    help: 'What calls of models cost, in the currency of the file.',
+    labelNames: ['model'],
+    registers,
+  });
+  return {
+    used: ({ model, input, output, cost }) => {
+      tokens.inc({ model, direction: 'input' }, input);
+      tokens.inc({ model, direction: 'output' }, output);
+      costs.inc({ model }, cost);
+    },
+  };
+}
+
 /** One registry per application. `ofProcess`: also memory, CPU and event loop of the process. */
 export function createMetrics(options: { ofProcess: boolean }): AppMetrics {
   const registry = new Registry();
@@ -83,6 +109,7 @@ export function createMetrics(options: { ofProcess: boolean }): AppMetrics {
   });
   return {
     stream: streamMetrics(registry),
+    usage: usageMetrics(registry),
     request: ({ method, route, status, ms }) =>
       requests.observe({ method, route, status }, ms / 1_000),
     text: () => registry.metrics(),

@@ -50,7 +50,16 @@ interface RouteBase {
   path: string;
   /** Refusals in another form than ours: of protocols that have their own. */
   refusals?: RefusalForm;
-  tag: 'chat' | 'approvals' | 'conversations' | 'auth' | 'ops' | 'ai-sdk' | 'ag-ui' | 'openai';
+  tag:
+    | 'chat'
+    | 'approvals'
+    | 'conversations'
+    | 'usage'
+    | 'auth'
+    | 'ops'
+    | 'ai-sdk'
+    | 'ag-ui'
+    | 'openai';
   doc: RouteDoc;
 }
 

@@ -1,10 +1,12 @@
 import { ANSWER_REFUSALS } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
 import type { ChatController } from '../controllers/chat.ts';
 import type { StreamController } from '../controllers/streams.ts';
-import type { Answer, Route } from '../http/route.ts';
+import type { Answer, Route, RouteDoc } from '../http/route.ts';
 import {
   abortedSchema,
   abortSchema,
+  againSchema,
   activeSchema,
   chatSchema,
   resumedSchema,
@@ -20,6 +22,33 @@ const STREAM: Answer = {
   body: { contentType: 'text/event-stream' },
   headers: ['Location', 'X-Generation-Id'],
 };
+
+const STARTED: Record<number, Answer> = {
+  200: STREAM,
+  202: {
+    about: 'Accepted: the stream can be read from now on.',
+    body: startedSchema,
+    headers: ['Location', 'X-Generation-Id'],
+  },
+  204: { about: 'A stream was asked for that has nothing to say.' },
+};
+const AGAIN: Pick<RouteDoc, 'body' | 'headers' | 'answers'> = {
+  body: againSchema,
+  headers: {
+    'Idempotency-Key': 'Makes the call idempotent.',
+    Accept: 'text/event-stream: the answer is the stream itself.',
+  },
+  answers: STARTED,
+};
+const START_REFUSALS: ErrorCode[] = [
+  'NOT_FOUND',
+  'CONVERSATION_BUSY',
+  'IDEMPOTENCY_CONFLICT',
+  'BUDGET_EXCEEDED',
+  'CONTENT_REFUSED',
+  'TOO_MANY_GENERATIONS',
+  'TOO_MANY_STREAMS',
+];
 
 interface Deps {
   chat: ChatController;
@@ -43,22 +72,32 @@ export function chatRoutes({ chat, streams, limits }: Deps): Route[] {
           'Idempotency-Key': 'Makes the call idempotent; or messageId in the body.',
           Accept: 'text/event-stream: the answer is the stream itself.',
         },
-        answers: {
-          200: STREAM,
-          202: {
-            about: 'Accepted: the stream can be read from now on.',
-            body: startedSchema,
-            headers: ['Location', 'X-Generation-Id'],
-          },
-          204: { about: 'A stream was asked for that has nothing to say.' },
-        },
-        errors: [
-          'NOT_FOUND',
-          'CONVERSATION_BUSY',
-          'IDEMPOTENCY_CONFLICT',
-          'TOO_MANY_GENERATIONS',
-          'TOO_MANY_STREAMS',
-        ],
+        answers: STARTED,
+        errors: START_REFUSALS,
+      },
+    },
+    {
+      ...kind,
+      method: 'post',
+      path: '/api/chat/regenerate',
+      handle: chat.regenerate,
+      doc: {
+        summary: 'Make an answer again',
+        description: 'Another answer to the same message of the user, beside the first.',
+        ...AGAIN,
+        errors: START_REFUSALS,
+      },
+    },
+    {
+      ...kind,
+      method: 'post',
+      path: '/api/chat/continue',
+      handle: chat.continue,
+      doc: {
+        summary: 'Go on with an unfinished answer',
+        description: 'A new answer, whose parent is the unfinished one.',
+        ...AGAIN,
+        errors: [...START_REFUSALS, 'ANSWER_COMPLETE'],
       },
     },
     {

@@ -24,6 +24,7 @@ import {
 } from '../../src/store/sqlite/index.ts';
 import { Core } from '../../src/stream/core.ts';
 import type { JobStore } from '../../src/stream/job-store.ts';
+import { fakeUsage } from './fake-usage.ts';
 
 /** The product in this process: the demo agent, the embedded store, HTTP; and the records, which no route shows. */
 export interface Product {
@@ -92,6 +93,7 @@ export async function startProduct(): Promise<Product> {
     openStreams,
     generations: core.generations,
     approvals: core.approvals,
+    usage: fakeUsage(() => clock.now()),
     agents: [],
     logger: loggers.http,
     readiness: () => jobs.ping(),

@@ -11,6 +11,7 @@ import { OpenStreams } from '../../../src/http/open-streams.ts';
 import { createHttpServer } from '../../../src/http/server.ts';
 import { createIds } from '../../../src/lib/ids.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { fakeUsage } from '../../support/fake-usage.ts';
 import { FakeConversations, FakeGenerations } from '../../support/fake-generations.ts';
 
 /** As the demo's are. */
@@ -54,6 +55,7 @@ export async function startHttpApp(env: RawEnv = {}): Promise<HttpApp> {
     generations,
     conversations,
     approvals,
+    usage: fakeUsage(() => clock.now()),
     agents: AGENTS,
     clock,
     now: async () => clock.now(),

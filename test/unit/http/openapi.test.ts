@@ -14,6 +14,7 @@ import { createIds } from '../../../src/lib/ids.ts';
 import { jsonObjectSchema } from '../../../src/stream/message.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeApprovals } from '../../support/fake-approvals.ts';
+import { fakeUsage } from '../../support/fake-usage.ts';
 import { FakeConversations, FakeGenerations } from '../../support/fake-generations.ts';
 
 function routes(): Route[] {
@@ -26,6 +27,7 @@ function routes(): Route[] {
     generations: new FakeGenerations(),
     conversations: new FakeConversations(),
     approvals: new FakeApprovals(),
+    usage: fakeUsage(() => clock.now()),
     agents: [],
     ids: createIds(() => 0),
     logger: pino({ level: 'silent' }),
@@ -71,6 +73,7 @@ describe('the OpenAPI document', () => {
         'patch /api/conversations/:id',
         'delete /api/conversations/:id',
         'get /api/conversations/:id/messages',
+        'get /api/usage',
         'post /api/auth/session',
         'delete /api/auth/session',
         'get /healthz',
@@ -169,12 +172,14 @@ describe('the OpenAPI document', () => {
       '204',
       '400',
       '401',
+      '402',
       '403',
       '404',
       '405',
       '409',
       '413',
       '415',
+      '422',
       '429',
       '500',
       '503',
@@ -197,7 +202,7 @@ describe('the OpenAPI document', () => {
       '410 `ACTION_EXPIRED`',
       '413 `PAYLOAD_TOO_LARGE`',
       '415 `UNSUPPORTED_MEDIA_TYPE`',
-      '422 `EDITED_ARGS_INVALID`',
+      '422 `CONTENT_REFUSED`, `EDITED_ARGS_INVALID`',
       '429 `TOO_MANY_GENERATIONS`',
       '500 `INTERNAL`',
       '503 `UNAVAILABLE`',
