@@ -1,10 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { AgentError } from './agent/agent-error.ts';
-import { ConfigError } from './config/config.ts';
+import { OperatorError } from './lib/operator-error.ts';
 import { openService, type Service, type ServiceOptions } from './service.ts';
-import { MongoConfigError } from './store/mongo/index.ts';
-import { RedisConfigError } from './store/redis/index.ts';
-import { DatabaseInUseError, DatabaseTooNewError } from './store/sqlite/index.ts';
 
 /** The service as a program of its own: it greets, and goes when told. */
 
@@ -15,19 +11,9 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-const MENDABLE = [
-  AgentError,
-  ConfigError,
-  DatabaseInUseError,
-  DatabaseTooNewError,
-  MongoConfigError,
-  RedisConfigError,
-];
-
 /** Something that an operator can mend: said in a sentence, without a stack. */
 function giveUp(error: unknown): never {
-  const known =
-    MENDABLE.some((kind) => error instanceof kind) || (error instanceof Error && 'code' in error);
+  const known = error instanceof OperatorError || (error instanceof Error && 'code' in error);
   const text = error instanceof Error ? (known ? error.message : error.stack) : String(error);
   process.stderr.write(`Holdfast can't start. ${text}\n`);
   // oxlint-disable-next-line unicorn/no-process-exit -- nothing was started that would need to be let go of

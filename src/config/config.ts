@@ -5,6 +5,7 @@ import { contradictions } from './contradictions.ts';
 import { readEnv, variables } from './env.ts';
 import type { Env, Fault, RawEnv } from './env.ts';
 import { traceExporter, type TraceExporter } from './tracing.ts';
+import { OperatorError } from '../lib/operator-error.ts';
 
 /** Who may come in. `anyHost`: dev mode also answers to Host names that are not loopback. */
 export type AuthConfig =
@@ -63,7 +64,7 @@ export interface Config {
 }
 
 /** Everything that is wrong with the environment, at once. */
-export class ConfigError extends Error {
+export class ConfigError extends OperatorError {
   override name = 'ConfigError';
   readonly faults: readonly Fault[];
 

@@ -1,8 +1,9 @@
 import { mongo, Error as MongooseErrors } from 'mongoose';
 import { AppError, unavailable } from '../../errors.ts';
+import { OperatorError } from '../../lib/operator-error.ts';
 
 /** MongoDB can't be used as it is configured; the message is one sentence for the operator, without credentials. */
-export class MongoConfigError extends Error {
+export class MongoConfigError extends OperatorError {
   override name = 'MongoConfigError';
 }
 

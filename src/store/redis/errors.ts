@@ -1,8 +1,9 @@
 import { ReplyError } from 'ioredis';
 import { AppError, unavailable } from '../../errors.ts';
+import { OperatorError } from '../../lib/operator-error.ts';
 
 /** Redis can't be used as it is configured; the message is one sentence for the operator, without credentials. */
-export class RedisConfigError extends Error {
+export class RedisConfigError extends OperatorError {
   override name = 'RedisConfigError';
 }
 

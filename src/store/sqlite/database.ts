@@ -2,9 +2,10 @@ import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Database from 'libsql';
 import { migrate } from './schema.ts';
+import { OperatorError } from '../../lib/operator-error.ts';
 
 /** Another process holds the file. */
-export class DatabaseInUseError extends Error {
+export class DatabaseInUseError extends OperatorError {
   override name = 'DatabaseInUseError';
   constructor(path: string, cause: unknown) {
     super(
