@@ -1,5 +1,6 @@
 import type Database from 'libsql';
 import { first, integer } from './cells.ts';
+import { OperatorError } from '../../lib/operator-error.ts';
 
 /** A tool policy that says nothing, as it was when runs began to have one. */
 const NO_POLICY =
@@ -171,7 +172,7 @@ const MIGRATIONS = [
 ];
 
 /** The file was written by a newer version of this program. */
-export class DatabaseTooNewError extends Error {
+export class DatabaseTooNewError extends OperatorError {
   override name = 'DatabaseTooNewError';
   constructor(path: string, found: number) {
     super(
