@@ -25,9 +25,7 @@ export class ConfigFileError extends Error {
 
   constructor(faults: readonly string[]) {
     const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
-    super(
-      `The configuration file has ${count}:\n${faults.map((line) => `  ${line}`).join('\n')}`,
-    );
+    super(`The configuration file has ${count}:\n${faults.map((line) => `  ${line}`).join('\n')}`);
     this.faults = faults;
   }
 }

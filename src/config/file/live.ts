@@ -6,7 +6,4 @@ export interface LiveFile {
 }
 
 /** Where there is no file: no agents of its own, and every default. */
-export const NO_FILE: ConfigFile = {
-  ...fileSchema.parse({ agents: [{ id: 'none', model: 'demo' }] }),
-  agents: [],
-};
+export const NO_FILE: ConfigFile = fileSchema.parse({});

@@ -74,14 +74,17 @@ const contextSchema = z.strictObject({
   model: modelText.optional(),
 });
 
+const fullSubAgent = z.strictObject({
+  agent: idText,
+  /** The tool's name; the agent's id where not given. */
+  name: idText.optional(),
+  /** By which the model tells when to call it; the agent's own where not given. */
+  description: z.string().max(2_000).optional(),
+});
+
 const subAgentSchema = z.union([
-  idText.transform((agent) => ({ agent })),
-  z.strictObject({
-    agent: idText,
-    /** The tool's name; the agent's id where not given. */
-    name: idText.optional(),
-    description: z.string().max(2_000).optional(),
-  }),
+  idText.transform((agent): z.output<typeof fullSubAgent> => ({ agent })),
+  fullSubAgent,
 ]);
 
 const agentSchema = z.strictObject({
@@ -145,7 +148,8 @@ const piiKind = z.enum(['email', 'phone', 'card', 'iban', 'ip']);
 
 export const fileSchema = z.strictObject({
   defaultAgent: idText.optional(),
-  agents: z.array(agentSchema).min(1).max(1_000),
+  /** None is allowed where the program has agents of its own. */
+  agents: z.array(agentSchema).max(1_000).default([]),
   /** The service's word on tool calls; TOOL_POLICY where not given. */
   policy: toolPolicySchema.optional(),
   providers: named(providerSchema),

@@ -1,20 +1,15 @@
 /** Longest name that is compared, so that a fault costs next to nothing. */
 const MAX_LENGTH = 60;
 
-/** Edits between two words: characters put in, taken out, replaced, or two neighbours swapped. */
+/** Edits between two words: characters put in, taken out or replaced. */
 function distance(a: string, b: string): number {
-  let before: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i += 1) {
-    const row = [i];
+  for (let i = 0; i < a.length; i += 1) {
+    const row = [i + 1];
     for (let j = 1; j <= b.length; j += 1) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      const edits = [(row[j - 1] ?? 0) + 1, (last[j] ?? 0) + 1, (last[j - 1] ?? 0) + same];
-      if (swapped) edits.push((before[j - 2] ?? 0) + 1);
-      row.push(Math.min(...edits));
+      const [left = 0, above = 0, corner = 0] = [row[j - 1], last[j], last[j - 1]];
+      row.push(Math.min(left + 1, above + 1, corner + (a[i] === b[j - 1] ? 0 : 1)));
     }
-    before = last;
     last = row;
   }
   return last[b.length] ?? 0;
