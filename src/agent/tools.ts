@@ -91,15 +91,16 @@ async function ledgered<T>(what: () => Promise<T>): Promise<T> {
   }
 }
 
-interface Execution {
+export interface Execution {
   call: { toolCallId: string; name: string; effects: ToolEffects; args: JsonObject };
   run: ToolRun;
-  effect: () => Promise<unknown>;
+  effect: () => Promise<ToolResult>;
 }
 
 async function attempt({ run, effect }: Execution): Promise<ToolResult> {
   try {
-    return { status: 'ok', output: truncateOutput(asText(await effect())) };
+    const { status, output } = await effect();
+    return { status, output: truncateOutput(output) };
   } catch (error) {
     if (isGraphBubbleUp(error) || error instanceof ToolFatal) throw error;
     // Stopped, not failed: what it did is not known, and its ledger entry stays open.
@@ -108,8 +109,11 @@ async function attempt({ run, effect }: Execution): Promise<ToolResult> {
   }
 }
 
-/** Name and effects of the call are in its span; what it was given and gave are not. */
-async function execute(execution: Execution): Promise<ToolResult> {
+/**
+ * Does what the tool does, with the ledger around it. What `effect` throws is an error that the model sees.
+ * Name and effects of the call are in its span; what it was given and gave are not.
+ */
+export async function execute(execution: Execution): Promise<ToolResult> {
   const { toolCallId, name, effects } = execution.call;
   const attributes = {
     'gen_ai.operation.name': 'execute_tool',
@@ -147,6 +151,22 @@ function sentence(name: string, issues: readonly z.core.$ZodIssue[]): string {
   return `The arguments of ${name} are not valid: ${said.join('; ')}.`;
 }
 
+export function contextOf(run: ToolRun, config: LangGraphToolConfig | undefined): ToolContext {
+  const toolCallId = config?.toolCall?.id ?? '';
+  return {
+    generationId: run.generationId,
+    owner: run.owner,
+    timezone: run.timezone,
+    toolCallId,
+    idempotencyKey: `${run.generationId}/${toolCallId}`,
+    signal: run.signal,
+    async emit(data) {
+      config?.writer?.(data);
+      await run.flow();
+    },
+  };
+}
+
 /** A tool of ours. `effects` decides what a crash in the middle of it means; say nothing and it is `unsafe`. */
 export function defineTool<S extends z.ZodObject>(tool: {
   name: string;
@@ -162,23 +182,12 @@ export function defineTool<S extends z.ZodObject>(tool: {
       description,
       schema,
       async func(args: z.output<S>, _manager, config?: LangGraphToolConfig): Promise<ToolMessage> {
-        const toolCallId = config?.toolCall?.id ?? '';
-        const context: ToolContext = {
-          generationId: run.generationId,
-          owner: run.owner,
-          timezone: run.timezone,
-          toolCallId,
-          idempotencyKey: `${run.generationId}/${toolCallId}`,
-          signal: run.signal,
-          async emit(data) {
-            config?.writer?.(data);
-            await run.flow();
-          },
-        };
+        const context = contextOf(run, config);
+        const { toolCallId } = context;
         const result = await execute({
           call: { toolCallId, name, effects, args: jsonArgs(config?.toolCall?.args ?? args) },
           run,
-          effect: () => tool.run(args, context),
+          effect: async () => ({ status: 'ok', output: asText(await tool.run(args, context)) }),
         });
         return toolMessage({ id: toolCallId, name }, result);
       },

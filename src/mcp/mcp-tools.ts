@@ -1,0 +1,97 @@
+import { jsonTool } from '../agent/json-tool.ts';
+import type { ToolDefinition, ToolSource } from '../agent/tools.ts';
+import type { McpServerEntry } from '../config/file/schema.ts';
+import { matchesPlainGlob } from '../hitl/glob.ts';
+import { hashOf } from '../lib/json.ts';
+import type { Owner } from '../stream/owner.ts';
+import { effectsOf } from './effects.ts';
+import { McpPool, type PoolDeps } from './pool.ts';
+import type { McpTool } from './tool-list.ts';
+
+/** Tools of MCP servers, for agents (docs/AGENTS.md section 5). */
+export interface McpTools extends AsyncDisposable {
+  /**
+   * What an agent's `mcp:server:glob` entries stand for, by the file as it is at this moment and at each later one.
+   * What is no such entry is passed over.
+   */
+  source(patterns: readonly string[]): ToolSource;
+  /** The file was read again: closes the connections that it does not have any more. */
+  reloaded(): void;
+}
+
+interface Wanted {
+  server: string;
+  globs: string[];
+}
+
+/** By server, in the order of their first naming. */
+export function serversOf(patterns: readonly string[]): Wanted[] {
+  const wanted = new Map<string, string[]>();
+  for (const pattern of patterns) {
+    const [, server, glob] = /^mcp:([^:]+):(.+)$/su.exec(pattern) ?? [];
+    if (server === undefined || glob === undefined) continue;
+    wanted.set(server, [...(wanted.get(server) ?? []), glob]);
+  }
+  return [...wanted].map(([server, globs]) => ({ server, globs }));
+}
+
+function isOffered(entry: McpServerEntry, globs: readonly string[], name: string): boolean {
+  const matches = (glob: string): boolean => matchesPlainGlob(glob, name);
+  return globs.some(matches) && (entry.tools?.some(matches) ?? true);
+}
+
+export function createMcpTools(deps: PoolDeps): McpTools {
+  const pool = new McpPool(deps);
+
+  function definition(
+    { server, tool }: { server: string; tool: McpTool },
+    of: { entry: McpServerEntry; owner: Owner },
+  ): ToolDefinition {
+    const { name, modelName, description, parameters, check } = tool;
+    const effects = effectsOf(of.entry, tool);
+    return jsonTool({
+      name: modelName,
+      description,
+      parameters,
+      effects,
+      version: '',
+      refuse: check,
+      async run(args, { signal, idempotencyKey }) {
+        // Asked for anew: since the run began it may have been closed, or the file read again.
+        const connection = pool.connection(server, of.owner);
+        const call = { tool: name, args, effects, idempotencyKey, signal };
+        if (connection) return connection.call(call);
+        return { status: 'error', output: `The MCP server '${server}' is not available.` };
+      },
+    });
+  }
+
+  async function listOf(
+    { server, globs }: Wanted,
+    run: { owner: Owner; signal: AbortSignal },
+  ): Promise<ToolDefinition[]> {
+    const entry = pool.entry(server);
+    const connection = pool.connection(server, run.owner);
+    if (!entry || !connection) return [];
+    const tools = await connection.tools(run.signal);
+    return tools
+      .filter(({ name }) => isOffered(entry, globs, name))
+      .map((tool) => definition({ server, tool }, { entry, owner: run.owner }));
+  }
+
+  return {
+    source(patterns) {
+      const wanted = serversOf(patterns);
+      const servers = deps.servers();
+      const made = wanted.map(({ server, globs }) => ({ server, globs, entry: servers[server] }));
+      return {
+        id: `mcp:${hashOf(made)}`,
+        async list(run) {
+          return (await Promise.all(wanted.map((it) => listOf(it, run)))).flat();
+        },
+      };
+    },
+    reloaded: () => pool.tidy(),
+    [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
+  };
+}
