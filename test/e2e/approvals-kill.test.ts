@@ -25,7 +25,7 @@ import { truthOf } from '../support/truth.ts';
  */
 
 const SEED = Number(process.env['RACE_SEED'] ?? 1);
-const KILLS = Number(process.env['APPROVAL_KILLS'] ?? 2);
+const KILLS = Number(process.env['APPROVAL_KILLS'] ?? 1);
 const TURNS = 20;
 const PATIENCE_MS = 20_000;
 const COMMANDS = ['approve 2', 'strict', 'approve', 'twice'];

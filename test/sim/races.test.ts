@@ -7,7 +7,7 @@ import { RaceWorld } from '../support/race-world.ts';
  * while. RACE_SEED and RACE_ROUNDS=1 play a failing round again.
  */
 
-const ROUNDS = Number(process.env['RACE_ROUNDS'] ?? 150);
+const ROUNDS = Number(process.env['RACE_ROUNDS'] ?? 80);
 const SEED = Number(process.env['RACE_SEED'] ?? 1);
 
 describe('whoever comes to a pause', () => {

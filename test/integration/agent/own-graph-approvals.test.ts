@@ -58,7 +58,7 @@ const benchOf = (graph: OwnAgent['graph'], at = checkpoints) =>
   createBench({ checkpoints: at, agents: [ownAgent({ id: 'own', graph, tools: [send] })] });
 
 /** Every so many writes; CRASH_STRIDE=1 dies after every single one. */
-const STRIDE = Number(process.env['CRASH_STRIDE'] ?? 5);
+const STRIDE = Number(process.env['CRASH_STRIDE'] ?? 8);
 
 /** Plays a turn to its end as workers would, one of which is killed after so many writes. */
 async function play(graph: OwnAgent['graph'], writes: number) {

@@ -52,7 +52,7 @@ async function play(batch: BatchCall[], nth: number) {
 }
 
 /** Every so many calls, another one first in each scene; CRASH_STRIDE=1 refuses every single one. */
-const STRIDE = Number(process.env['CRASH_STRIDE'] ?? 6);
+const STRIDE = Number(process.env['CRASH_STRIDE'] ?? 9);
 const cases = Object.entries(SCENES).map(
   ([scene, batch], index) => [scene, batch, 1 + (index % STRIDE)] as const,
 );
