@@ -28,7 +28,7 @@ function begin(event: EventOf<'created'>): StreamState {
     message: {
       messageId: event.responseMessageId,
       conversationId,
-      parentMessageId: event.userMessage.messageId,
+      parentMessageId: event.parentMessageId ?? event.userMessage.messageId,
       role: 'assistant',
       content: [],
       status: 'streaming',
@@ -126,7 +126,7 @@ function foldPart(state: StreamState, event: StreamEvent): StreamState {
       return withCall(state, event.toolCallId, () => ({ status, output }));
     }
     case 'pending_action':
-      if (event.action.kind === 'ask_user_question') return state;
+      if (!('requests' in event.action)) return state;
       return event.action.requests.reduce(
         (before, { toolCallId }) => withCall(before, toolCallId, () => ({ status: 'waiting' })),
         state,

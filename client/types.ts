@@ -131,7 +131,14 @@ interface ActionBase {
 export type PendingAction =
   | (ActionBase & { kind: 'tool_approval'; requests: ApprovalRequest[] })
   | (ActionBase & { kind: 'ask_user_question'; questions: Question[] })
-  | (ActionBase & { kind: 'recovery'; requests: ApprovalRequest[] });
+  | (ActionBase & { kind: 'recovery'; requests: ApprovalRequest[] })
+  | (ActionBase & {
+      kind: 'custom';
+      value: Json;
+      /** JSON Schema of the response. */
+      responseSchema?: JsonObject;
+      path?: string[];
+    });
 
 /** What a reader holds: the fold of the events up to some place. */
 export interface StreamState {
@@ -152,6 +159,8 @@ export interface EventBodies {
     model: string;
     userMessage: Message;
     responseMessageId: string;
+    /** Of the answer, where it goes on with another answer. */
+    parentMessageId?: string;
   };
   queued: { position: number };
   text_delta: { part: number; text: string; path?: string[]; call?: string };
@@ -166,6 +175,7 @@ export interface EventBodies {
     outcome: 'decided' | 'expired' | 'superseded' | 'aborted';
     decisions?: Decision[];
     answers?: Answers;
+    response?: Json;
     decidedBy: string | null;
     decidedAt: string;
   };

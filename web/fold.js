@@ -88,13 +88,14 @@ function decide(fold, { toolCallId, decision, editedArgs }) {
 const APPLY = {
   created(fold, data) {
     const { conversationId, generationId, userMessage, responseMessageId, at } = data;
+    const { parentMessageId = userMessage.messageId } = data;
     fold.generationId = generationId;
     fold.conversationId = conversationId;
     fold.userMessage = userMessage;
     fold.message = {
       messageId: responseMessageId,
       conversationId,
-      parentMessageId: userMessage.messageId,
+      parentMessageId,
       role: 'assistant',
       content: [],
       status: 'streaming',

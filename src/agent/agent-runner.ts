@@ -85,7 +85,7 @@ export interface RunRequest extends AttemptRef {
   conversationId: string;
   /** Whose turn it is. */
   owner: Owner;
-  /** The branch that ends with the user's message, oldest first. */
+  /** The branch that ends with the user's message, or with the answer to go on with, oldest first. */
   history: Message[];
   /** `continue`: go on from the checkpoint that `adopt` found, with the verdict if a pause was answered. */
   entry: { kind: 'start' } | { kind: 'continue'; answered?: AnsweredPause };
@@ -127,8 +127,11 @@ export type RunnerEvent =
   /** Stopped at a step boundary because `drain` was aborted; its checkpoint is durable. Always the last. */
   | { type: 'handover' };
 
+type Custom = Extract<PendingAction, { kind: 'custom' }>;
+
 /** `interruptId` names the agent's interrupt; it may repeat, so it never leaves the server. */
 export type PauseRequest =
+  | ({ interruptId: string } & Pick<Custom, 'kind' | 'value' | 'responseSchema' | 'path'>)
   | { kind: 'tool_approval'; interruptId: string; requests: Omit<ApprovalRequest, 'argsHash'>[] }
   | {
       kind: 'ask_user_question';

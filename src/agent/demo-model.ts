@@ -1,13 +1,13 @@
 import { BaseChatModel } from '@langchain/core/language_models/chat_models';
-import { AIMessageChunk, HumanMessage, ToolMessage } from '@langchain/core/messages';
+import { AIMessageChunk } from '@langchain/core/messages';
 import type { BaseMessage, UsageMetadata } from '@langchain/core/messages';
 import { ChatGenerationChunk } from '@langchain/core/outputs';
 import type { ChatResult } from '@langchain/core/outputs';
 import { delay } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
 import { RunError } from './agent-runner.ts';
-import { script } from './demo-script.ts';
 import type { Step } from './demo-script.ts';
+import { stepsFor } from './demo-steps.ts';
 
 const FRAGMENT_CHARS = 4;
 /** Roughly what a tokenizer makes of English. */
@@ -76,12 +76,7 @@ export class DemoModel extends BaseChatModel {
   }
 
   async *#play({ messages, signal }: Call): AsyncGenerator<ChatGenerationChunk> {
-    const asked = messages.findLastIndex((message) => HumanMessage.isInstance(message));
-    const results = messages.slice(asked + 1).filter((message) => ToolMessage.isInstance(message));
-    const steps = script(
-      messages[asked]?.text ?? '',
-      results.map(({ text }) => text),
-    );
+    const steps = stepsFor(messages);
     let produced = 0;
     let calls = 0;
     for (const step of steps) {

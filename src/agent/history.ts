@@ -1,6 +1,7 @@
 import { AIMessage, HumanMessage } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
 import type { Message, MessagePart, ToolCallPart } from '../stream/message.ts';
+import { GO_ON, heard } from './heard.ts';
 import type { ToolResult } from './agent-runner.ts';
 import { toolMessage } from './tool-message.ts';
 
@@ -115,14 +116,28 @@ function joined(last: BaseMessage | undefined, next: BaseMessage): BaseMessage |
   return new AIMessage({ id, content, tool_calls: next.tool_calls ?? [] });
 }
 
+/** Asks for the rest where the last message is an answer: behind it, as not every provider lets one be prefilled. */
+function withRequest(
+  history: BaseMessage[],
+  messages: Message[],
+  used: Set<string>,
+): BaseMessage[] {
+  const last = messages.at(-1);
+  const end = history.at(-1);
+  const cutOff = last?.role === 'assistant' && last.status === 'unfinished';
+  if (!cutOff || !end || HumanMessage.isInstance(end)) return history;
+  const id = uniqueId(`${last.messageId}_go_on`, used);
+  return [...history, new HumanMessage({ id, content: GO_ON })];
+}
+
 /** The branch of a conversation, oldest first, as the input of a model. Pure. */
 export function toModelHistory(messages: Message[]): BaseMessage[] {
   const used = new Set<string>();
   const history: BaseMessage[] = [];
-  for (const next of messages.flatMap((message) => convert(message, used))) {
+  for (const next of heard(messages).flatMap((message) => convert(message, used))) {
     const one = joined(history.at(-1), next);
     if (one) history[history.length - 1] = one;
     else history.push(next);
   }
-  return history;
+  return withRequest(history, messages, used);
 }

@@ -5,11 +5,12 @@ import { refuseWhileDraining } from '../http/draining.ts';
 import { personOf } from '../http/person.ts';
 import type { AppContext } from '../http/context.ts';
 import type { UserCall } from '../http/route.ts';
-import { abortSchema, chatSchema, ID_PATTERN, resumeSchema } from '../http/schemas.ts';
-import type { ChatBody } from '../http/schemas.ts';
+import { idempotencyKeyOf } from '../http/idempotency-key.ts';
+import { abortSchema, againSchema, chatSchema, resumeSchema } from '../http/schemas.ts';
+import type { AgainBody, ChatBody } from '../http/schemas.ts';
 import { respondWithStream } from '../http/sse-response.ts';
 import { hashOf } from '../lib/json.ts';
-import type { StartRequest, Started } from '../stream/generations.ts';
+import type { AgainRequest, StartRequest, Started } from '../stream/generations.ts';
 
 type Context = Pick<
   AppContext,
@@ -17,15 +18,8 @@ type Context = Pick<
 >;
 
 function idempotencyKey(req: Request, messageId: string | undefined): string | undefined {
-  const key = req.get('idempotency-key');
-  if (key === undefined) return undefined;
-  if (!ID_PATTERN.test(key)) {
-    throw new AppError(
-      'INVALID_REQUEST',
-      'Idempotency-Key must be 1 to 128 of A-Z a-z 0-9 _ . : -.',
-    );
-  }
-  if (messageId !== undefined && messageId !== key) {
+  const key = idempotencyKeyOf(req);
+  if (key !== undefined && messageId !== undefined && messageId !== key) {
     throw new AppError('INVALID_REQUEST', 'Idempotency-Key and messageId differ.');
   }
   return key;
@@ -53,6 +47,24 @@ function toStartRequest({ req, identity }: UserCall, body: ChatBody): StartReque
   };
 }
 
+function toAgainRequest(
+  { req, identity }: UserCall,
+  kind: AgainRequest['kind'],
+  body: AgainBody,
+): AgainRequest {
+  const { messageId: target, conversationId, ...rest } = body;
+  const idempotencyKey = idempotencyKeyOf(req);
+  return {
+    ...rest,
+    ...asker({ req, identity }),
+    kind,
+    conversationId,
+    target,
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+    bodyHash: hashOf({ kind, target, ...rest }),
+  };
+}
+
 function wantsStream(req: Request): boolean {
   return req.accepts(['application/json', 'text/event-stream']) === 'text/event-stream';
 }
@@ -72,12 +84,12 @@ export function createChatController(ctx: Context) {
   const { limits } = config;
   const startSchema = chatSchema(limits);
 
-  const startAndStream = async (call: UserCall, request: StartRequest): Promise<void> => {
+  const startAndStream = async (call: UserCall, start: () => Promise<Started>): Promise<void> => {
     const { res, owner } = call;
     // The place comes first: a call that is refused must not have started anything.
     const place = ctx.openStreams.reserve(owner);
     try {
-      const started = await generations.start(owner, request);
+      const started = await start();
       announce(call, started);
       const from = { cursor: undefined, snapshot: false };
       const subscribe = () => generations.subscribe(owner, started.streamId, from);
@@ -88,17 +100,34 @@ export function createChatController(ctx: Context) {
     }
   };
 
+  const answer = async (call: UserCall, start: () => Promise<Started>): Promise<void> => {
+    const { req, res } = call;
+    res.vary('Accept');
+    if (wantsStream(req)) return startAndStream(call, start);
+    const started = await start();
+    announce(call, started);
+    res.status(202).json(started);
+  };
+
+  const again =
+    (kind: AgainRequest['kind']) =>
+    async (call: UserCall): Promise<void> => {
+      refuseWhileDraining(ctx);
+      const body = await readBody(call.req, { schema: againSchema, limits });
+      const request = toAgainRequest(call, kind, body);
+      return answer(call, () => generations.again(call.owner, request));
+    };
+
   return {
     start: async (call: UserCall): Promise<void> => {
       refuseWhileDraining(ctx);
-      const { req, res, owner } = call;
+      const { req, owner } = call;
       const request = toStartRequest(call, await readBody(req, { schema: startSchema, limits }));
-      res.vary('Accept');
-      if (wantsStream(req)) return startAndStream(call, request);
-      const started = await generations.start(owner, request);
-      announce(call, started);
-      res.status(202).json(started);
+      return answer(call, () => generations.start(owner, request));
     },
+
+    regenerate: again('regenerate'),
+    continue: again('continue'),
 
     resume: async (call: UserCall): Promise<void> => {
       refuseWhileDraining(ctx);

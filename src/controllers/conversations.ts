@@ -5,7 +5,10 @@ import type { AppContext } from '../http/context.ts';
 import { pageOf } from '../http/page.ts';
 import { pathParam } from '../http/route.ts';
 import type { UserCall } from '../http/route.ts';
-import { ID_PATTERN, titleSchema } from '../http/schemas.ts';
+import { idempotencyKeyOf } from '../http/idempotency-key.ts';
+import { forkSchema, ID_PATTERN, messageQuerySchema, titleSchema } from '../http/schemas.ts';
+import { validate } from '../http/validate.ts';
+import { branchPage } from '../stream/branch.ts';
 import { publicConversation, type ConversationRecord } from '../stream/conversation-store.ts';
 import type { Owner } from '../stream/job.ts';
 
@@ -37,8 +40,27 @@ export function createConversationController(ctx: Context) {
 
     messages: async ({ req, res, owner }: UserCall): Promise<void> => {
       const page = pageOf(req);
+      const { leaf } = validate(messageQuerySchema, req.query);
       const { conversationId } = await own(req, owner);
-      res.json(await conversations.messages(conversationId, page));
+      if (leaf === undefined) {
+        res.json(await conversations.messages(conversationId, page));
+        return;
+      }
+      const branch = { conversationId, leaf: leaf === 'latest' ? undefined : leaf };
+      res.json(await branchPage(conversations, branch, page));
+    },
+
+    fork: async ({ req, res, owner }: UserCall): Promise<void> => {
+      const idempotencyKey = idempotencyKeyOf(req);
+      const { messageId } = await readBody(req, { schema: forkSchema, limits });
+      const { conversationId } = await own(req, owner);
+      const fork = await generations.fork(owner, {
+        conversationId,
+        messageId,
+        ...(idempotencyKey !== undefined && { idempotencyKey }),
+      });
+      res.setHeader('Location', `/api/conversations/${encodeURIComponent(fork.conversationId)}`);
+      res.status(201).json(fork);
     },
 
     rename: async ({ req, res, owner }: UserCall): Promise<void> => {

@@ -14,6 +14,7 @@ import {
   decisionSchema,
   pendingActionSchema,
 } from '../stream/pending-action.ts';
+import type { Json } from '../lib/json.ts';
 import type { Answers, Decision, Verdict } from '../stream/pending-action.ts';
 import type { ResumeRequest, Target } from '../stream/generations.ts';
 
@@ -33,6 +34,13 @@ export function isTimezone(name: string): boolean {
   }
 }
 
+const onBusy = z.enum(['reject', 'enqueue', 'interrupt']).default('reject');
+const timezone = z
+  .string()
+  .refine(isTimezone, 'must be an IANA time zone')
+  .meta({ example: 'Europe/Berlin' })
+  .exactOptional();
+
 export function chatSchema(limits: { textChars: number }) {
   return z.strictObject({
     text: z
@@ -44,15 +52,14 @@ export function chatSchema(limits: { textChars: number }) {
     messageId: id
       .meta({ description: 'Made by the client; also makes the call idempotent.' })
       .exactOptional(),
-    parentMessageId: id.exactOptional(),
-    agentId: id.exactOptional(),
-    onBusy: z.enum(['reject', 'enqueue', 'interrupt']).default('reject'),
-    temporary: z.boolean().default(false),
-    timezone: z
-      .string()
-      .refine(isTimezone, 'must be an IANA time zone')
-      .meta({ example: 'Europe/Berlin' })
+    parentMessageId: id
+      .nullable()
+      .meta({ description: 'Null: beside the first turn. Omitted: after the newest answer.' })
       .exactOptional(),
+    agentId: id.exactOptional(),
+    onBusy,
+    temporary: z.boolean().default(false),
+    timezone,
     files: z
       .array(z.strictObject({ fileId: id }))
       .max(100)
@@ -62,6 +69,20 @@ export function chatSchema(limits: { textChars: number }) {
   });
 }
 export type ChatBody = z.infer<ReturnType<typeof chatSchema>>;
+
+export const againSchema = z.strictObject({
+  conversationId: id,
+  messageId: id.meta({ description: 'The answer; to make it again also the user’s message.' }),
+  agentId: id.exactOptional(),
+  onBusy,
+  timezone,
+  metadata: jsonObjectSchema.default({}),
+});
+export type AgainBody = z.infer<typeof againSchema>;
+
+export const forkSchema = z.strictObject({
+  messageId: id.meta({ description: 'The last message that is copied.' }),
+});
 
 export const startedSchema = z.object({
   generationId: z.string(),
@@ -104,21 +125,23 @@ interface Said {
   decisions?: Decision[];
   answers?: Answers;
   answer?: string;
+  response?: Json;
 }
 
 /** The one form of a verdict that is given. */
 function oneVerdict(body: Said, ctx: z.RefinementCtx): Verdict | { answer: string } {
-  const { decisions, answers, answer } = body;
+  const { decisions, answers, answer, response } = body;
   const forms = [
     ...(decisions === undefined ? [] : [{ decisions }]),
     ...(answers === undefined ? [] : [{ answers }]),
     ...(answer === undefined ? [] : [{ answer }]),
+    ...(response === undefined ? [] : [{ response }]),
   ];
   const [form] = forms;
   if (form !== undefined && forms.length === 1) return form;
   ctx.addIssue({
     code: 'custom',
-    message: 'needs exactly one of decisions, answers and answer',
+    message: 'needs exactly one of decisions, answers, answer and response',
   });
   return z.NEVER;
 }
@@ -139,6 +162,7 @@ const RESUME_EXAMPLES = [
     ],
   },
   { conversationId: 'conv_1', actionId: 'act_1', answers: { colour: 'green' } },
+  { generationId: 'gen_1', actionId: 'act_1', response: { approved: true } },
 ];
 
 export const resumeSchema = z
@@ -148,6 +172,9 @@ export const resumeSchema = z
     decisions: z.array(givenDecisionSchema).max(1_000).exactOptional(),
     answers: givenAnswersSchema.meta({ description: 'By the id of the question.' }).exactOptional(),
     answer: words.meta({ description: 'Where there is one question.' }).exactOptional(),
+    response: jsonSchema
+      .meta({ description: 'To what a graph asks in its own form.' })
+      .exactOptional(),
   })
   .meta({ examples: RESUME_EXAMPLES })
   .transform((body, ctx): ResumeRequest => ({
@@ -192,7 +219,13 @@ export const activeSchema = z.object({
 
 const nextCursor = z.string().nullable();
 export const conversationPageSchema = z.object({ items: z.array(conversationSchema), nextCursor });
-export const messagePageSchema = z.object({ items: z.array(messageSchema), nextCursor });
+const listedMessageSchema = messageSchema.extend({
+  siblings: z
+    .array(z.string())
+    .meta({ description: 'Messages with the same parent, itself included; of a branch only.' })
+    .optional(),
+});
+export const messagePageSchema = z.object({ items: z.array(listedMessageSchema), nextCursor });
 
 /** Unknown query keys are ignored: proxies and browsers add their own. */
 export const pageQuerySchema = z.object({
@@ -203,6 +236,12 @@ export const pageQuerySchema = z.object({
     .transform(Number)
     .pipe(z.number().int().min(1).max(100)),
   cursor: z.string().max(1_024).optional(),
+});
+
+export const messageQuerySchema = pageQuerySchema.extend({
+  leaf: id
+    .meta({ description: 'One branch: the message that it ends with, or `latest`.' })
+    .optional(),
 });
 
 const given = z.string().max(1_024).optional();

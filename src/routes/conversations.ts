@@ -2,7 +2,9 @@ import type { ConversationController } from '../controllers/conversations.ts';
 import type { Route } from '../http/route.ts';
 import {
   conversationPageSchema,
+  forkSchema,
   messagePageSchema,
+  messageQuerySchema,
   NAMED_SCHEMAS,
   pageQuerySchema,
   titleSchema,
@@ -68,9 +70,24 @@ export function conversationRoutes(conversations: ConversationController): Route
       handle: conversations.messages,
       doc: {
         summary: 'Messages of a conversation',
-        query: pageQuerySchema,
+        query: messageQuerySchema,
         answers: { 200: { about: 'Oldest first.', body: messagePageSchema } },
         errors: ['NOT_FOUND'],
+      },
+    },
+    {
+      ...kind,
+      method: 'post',
+      path: `${one}/fork`,
+      handle: conversations.fork,
+      doc: {
+        summary: 'Copy a branch into a new conversation',
+        body: forkSchema,
+        headers: { 'Idempotency-Key': 'Makes the call idempotent.' },
+        answers: {
+          201: { about: 'The new conversation.', body: conversation, headers: ['Location'] },
+        },
+        errors: ['NOT_FOUND', 'CONVERSATION_BUSY', 'IDEMPOTENCY_CONFLICT'],
       },
     },
   ];

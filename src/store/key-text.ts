@@ -8,3 +8,9 @@ const NOT_PLAIN = /^"|\u0000|[\uD800-\uDFFF]/u;
 export function keyText(value: string): string {
   return NOT_PLAIN.test(value) ? JSON.stringify(value) : value;
 }
+
+/** The string that a key was made of. */
+export function textOfKey(key: string): string {
+  const text: unknown = key.startsWith('"') ? JSON.parse(key) : key;
+  return String(text);
+}

@@ -1,5 +1,6 @@
 import type { Owner } from './job.ts';
 import type { Conversation, Message } from './message.ts';
+import type { Link } from './message-tree.ts';
 
 /** Port: conversations and their messages, the durable record that outlives logs. */
 
@@ -7,6 +8,8 @@ export interface ConversationRecord extends Conversation {
   owner: Owner;
   /** Epoch ms after which a temporary conversation is deleted; null: kept. */
   purgeAt: number | null;
+  /** The branch that it is a copy of. Never changes. */
+  forkedFrom?: { conversationId: string; messageId: string };
 }
 
 /** A conversation as its owner sees it. */
@@ -47,6 +50,11 @@ export interface ConversationStore {
   delete(conversationId: string): Promise<void>;
   /** Shown to nobody any more, and `purgeable` from now on: whatever becomes of us, somebody completes the deletion. */
   condemn(conversationId: string): Promise<void>;
+  /**
+   * Makes a temporary conversation one that is kept, with this `updatedAt`. Nothing changes where it is none, or is
+   * condemned. Returns the record after the write.
+   */
+  keep(conversationId: string, updatedAt: string): Promise<ConversationRecord | undefined>;
   /** Conversations whose `purgeAt` is at or before `now`. */
   purgeable(now: number, limit: number): Promise<string[]>;
   /**
@@ -55,6 +63,10 @@ export interface ConversationStore {
    */
   upsertMessage(message: Message, fence: number): Promise<'stored' | 'stale_fence' | 'gone'>;
   message(conversationId: string, messageId: string): Promise<Message | undefined>;
+  /** Those that are there, in the order asked for. */
+  some(conversationId: string, messageIds: readonly string[]): Promise<Message[]>;
+  /** Which message each one follows, oldest first. */
+  links(conversationId: string): Promise<Link[]>;
   /** Oldest first. */
   messages(conversationId: string, page: PageRequest): Promise<Page<Message>>;
   /** The newest message of a conversation, undefined if it has none. */

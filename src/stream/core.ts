@@ -11,6 +11,7 @@ import type { ConversationStore } from './conversation-store.ts';
 import type { EventTransport } from './event-transport.ts';
 import { Finaliser } from './finaliser.ts';
 import { FlushTicker } from './flush-ticker.ts';
+import { Forker } from './forker.ts';
 import { GenerationJobManager } from './generation-job-manager.ts';
 import type { Generations } from './generations.ts';
 import type { Hints } from './hints.ts';
@@ -173,6 +174,7 @@ export class Core implements AsyncDisposable {
       ...deps,
       hub,
       starter,
+      forker: new Forker({ ...deps, temporaryTtl: settings.temporaryTtl }),
       stopper,
       decider,
       subscriber: new Subscriber({ ...deps, hub, repair }),

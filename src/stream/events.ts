@@ -69,6 +69,8 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     model: z.string(),
     userMessage: messageSchema,
     responseMessageId: z.string(),
+    /** Of the answer, where it goes on with another answer; else the user's message is. */
+    parentMessageId: z.string().optional(),
   }),
   event('queued', { position: z.number().int().positive() }),
   event('text_delta', { part, text: z.string(), path, call }),
@@ -87,6 +89,7 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     outcome: actionOutcomeSchema,
     decisions: z.array(decisionSchema).optional(),
     answers: answersSchema.optional(),
+    response: jsonSchema.optional(),
     decidedBy: z.string().nullable(),
     decidedAt: z.string(),
   }),

@@ -137,7 +137,7 @@ export class MessageFold {
     this.#message = {
       messageId: body.responseMessageId,
       conversationId: body.conversationId,
-      parentMessageId: body.userMessage.messageId,
+      parentMessageId: body.parentMessageId ?? body.userMessage.messageId,
       role: 'assistant',
       content: [],
       status: 'streaming',
@@ -200,7 +200,7 @@ export class MessageFold {
     this.#status = 'paused';
     this.#pendingAction = action;
     this.#actions.add(action.actionId);
-    if (action.kind === 'ask_user_question') return;
+    if (!('requests' in action)) return;
     for (const { toolCallId } of action.requests) this.#patch(toolCallId, { status: 'waiting' });
   }
 

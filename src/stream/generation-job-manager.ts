@@ -5,11 +5,14 @@ import type { AgentRunner } from '../agent/agent-runner.ts';
 import type { Admission } from './admission.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import type { EventTransport } from './event-transport.ts';
+import type { Forker } from './forker.ts';
 import type {
   Aborted,
   ActiveGeneration,
+  AgainRequest,
   ConversationStatus,
   Decider,
+  ForkRequest,
   Generations,
   ReadFrom,
   Resumed,
@@ -23,6 +26,7 @@ import type { Job, Owner } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import type { LogHub } from './log-hub.ts';
 import type { Look } from './look.ts';
+import type { Conversation } from './message.ts';
 import { publicStatus, sameOwner } from './owned.ts';
 import type { Starter } from './starter.ts';
 import type { Stopper } from './stopper.ts';
@@ -35,6 +39,7 @@ export interface ManagerDeps {
   runner: Pick<AgentRunner, 'prune'>;
   hub: LogHub;
   starter: Starter;
+  forker: Forker;
   stopper: Stopper;
   decider: ActionDecider;
   admission: Pick<Admission, 'answer'>;
@@ -57,6 +62,15 @@ export class GenerationJobManager implements Generations {
       throw shuttingDown();
     }
     return this.#deps.starter.start(owner, request);
+  }
+
+  async again(owner: Owner, request: AgainRequest): Promise<Started> {
+    if (this.#deps.isDraining()) throw shuttingDown();
+    return this.#deps.starter.again(owner, request);
+  }
+
+  fork(owner: Owner, request: ForkRequest): Promise<Conversation> {
+    return this.#deps.forker.fork(owner, request);
   }
 
   async resume(by: Decider, request: ResumeRequest): Promise<Resumed> {

@@ -251,7 +251,8 @@ export class GenerationWorker {
 
   #history(): Promise<Message[]> {
     const { conversationId, input } = this.job;
-    return this.#deps.conversations.branch(conversationId, input.messageId);
+    const leaf = input.again?.continues ?? input.messageId;
+    return this.#deps.conversations.branch(conversationId, leaf);
   }
 
   async #name({ view, writer }: Pen, title: Promise<string | null>): Promise<void> {

@@ -1,11 +1,16 @@
 import type { GenerationStatus, StreamState } from './events.ts';
 import type { JsonObject } from '../lib/json.ts';
 import type { Owner } from './job.ts';
+import type { Conversation } from './message.ts';
 import type { Client, PendingAction, Verdict } from './pending-action.ts';
 
 /** What the outside may ask of the heart; `GenerationJobManager` is the implementation. Refusals are `AppError`s. */
 export interface Generations {
   start(owner: Owner, request: StartRequest): Promise<Started>;
+  /** Makes an answer again, or goes on with it (section 12). */
+  again(owner: Owner, request: AgainRequest): Promise<Started>;
+  /** A new conversation with a copy of a branch (section 12). */
+  fork(owner: Owner, request: ForkRequest): Promise<Conversation>;
   /** Section 4 of PROTOCOL.md. */
   resume(by: Decider, request: ResumeRequest): Promise<Resumed>;
   abort(owner: Owner, target: Target): Promise<Aborted>;
@@ -49,6 +54,31 @@ export interface StartRequest {
   metadata: JsonObject;
   /** Hash of the body without `conversationId`: the same key with another one is a conflict. */
   bodyHash: string;
+}
+
+/** Another answer to a message of the user's that is there already. */
+export interface AgainRequest extends Pick<
+  StartRequest,
+  | 'idempotencyKey'
+  | 'agentId'
+  | 'roles'
+  | 'locale'
+  | 'onBusy'
+  | 'timezone'
+  | 'metadata'
+  | 'bodyHash'
+> {
+  kind: 'regenerate' | 'continue';
+  conversationId: string;
+  /** Id of an answer; where it is made again also of a user's message. */
+  target: string;
+}
+
+export interface ForkRequest {
+  conversationId: string;
+  /** Last message of the branch. */
+  messageId: string;
+  idempotencyKey?: string;
 }
 
 export interface Started {

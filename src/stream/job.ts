@@ -2,6 +2,7 @@ import type { JsonObject } from '../lib/json.ts';
 import type { RunSpec } from '../agent/run-spec.ts';
 import type { ToolEffects, ToolResult } from '../agent/agent-runner.ts';
 import type { Outcome } from './events.ts';
+import type { Message } from './message.ts';
 import type { Owner } from './owner.ts';
 import type { PendingAction, Resolution } from './pending-action.ts';
 
@@ -28,6 +29,13 @@ export interface JobError {
   message: string;
 }
 
+export interface Again {
+  /** The user's message that is there already; `messageId`, `parentMessageId` and `text` are its own. */
+  asked: Message;
+  /** The answer that is gone on with, which the new one follows; null: the new one stands beside the old one. */
+  continues: string | null;
+}
+
 interface JobBase {
   generationId: string;
   conversationId: string;
@@ -46,6 +54,8 @@ interface JobBase {
     /** No parent was asked for: it follows whatever answer ends before it begins. */
     follows: boolean;
     temporary: boolean;
+    /** An answer that is made again, or gone on with: nothing of the user's is to be saved. */
+    again?: Again;
   };
   spec: RunSpec;
   /** `waiting`: behind another generation of its conversation. At most one live `active` job per conversation. */

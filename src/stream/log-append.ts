@@ -31,6 +31,7 @@ export function appendAt(
 /** The user's message, from the record that is the first to be durable. */
 export function userMessage(job: Job): Message {
   const { input, spec, conversationId, createdAt } = job;
+  if (input.again) return input.again.asked;
   return {
     messageId: input.messageId,
     conversationId,
@@ -46,6 +47,7 @@ export function userMessage(job: Job): Message {
 
 /** The first event of every log. */
 export function createdEvent(job: Job): EventBody {
+  const continues = job.input.again?.continues ?? null;
   return {
     type: 'created',
     conversationId: job.conversationId,
@@ -54,5 +56,6 @@ export function createdEvent(job: Job): EventBody {
     model: job.spec.model,
     userMessage: userMessage(job),
     responseMessageId: job.input.responseMessageId,
+    ...(continues !== null && { parentMessageId: continues }),
   };
 }

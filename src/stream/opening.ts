@@ -33,7 +33,10 @@ export class Opening {
       const kept = await conversations.ensure({ ...fresh, createdAt: at, updatedAt: at, purgeAt });
       if (!kept) return false;
     }
-    if ((await conversations.upsertMessage(userMessage(job), 0)) === 'gone') return false;
+    const there = input.again
+      ? (await conversations.get(conversationId)) !== undefined
+      : (await conversations.upsertMessage(userMessage(job), 0)) !== 'gone';
+    if (!there) return false;
     await conversations.touch(conversationId, at, purgeAt);
     return true;
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AppError } from '../errors.ts';
 import type { JsonObject } from '../lib/json.ts';
 import { jsonObjectSchema } from './message.ts';
 import type { GenerationStatus } from './events.ts';
@@ -20,4 +21,10 @@ export function describeLive(job: Job): JsonObject {
   const { generationId } = job;
   const known = { generationId, status: publicStatus(job) };
   return job.status === 'paused' ? { ...known, pendingAction: asJson.parse(job.action) } : known;
+}
+
+export function conversationBusy(job: Job): AppError {
+  return new AppError('CONVERSATION_BUSY', 'Another answer of this conversation is under way.', {
+    details: describeLive(job),
+  });
 }

@@ -8,16 +8,17 @@ import { KeyedMutex } from '../lib/keyed-mutex.ts';
 import type { Admission } from './admission.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import type { EventTransport } from './event-transport.ts';
-import type { Started, StartRequest } from './generations.ts';
-import type { Job, Owner, QueuedJob } from './job.ts';
+import type { AgainRequest, Started, StartRequest } from './generations.ts';
+import type { Again, Job, Owner, QueuedJob } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import type { LastAnswer } from './last-answer.ts';
 import { appendAt } from './log-append.ts';
 import type { StreamMetrics } from './metrics.ts';
 import type { Opening } from './opening.ts';
-import { describeLive } from './owned.ts';
+import { conversationBusy } from './owned.ts';
 import type { RunQueue } from './run-queue.ts';
 import type { Stopper } from './stopper.ts';
+import { againFor, saidIn, type AgainTurn } from './turn-again.ts';
 import { conversationFor, messageIdFor, placeFor } from './turn-place.ts';
 
 export interface StarterDeps {
@@ -37,10 +38,15 @@ export interface StarterDeps {
   maxPerOwner: number;
 }
 
-interface Turn {
+interface Asked {
   owner: Owner;
   request: StartRequest;
   key: string;
+  /** The user's message is there already. */
+  turn?: AgainTurn;
+}
+
+interface Turn extends Asked {
   /** As it may be kept. */
   text: string;
   spec: RunSpec;
@@ -64,14 +70,34 @@ export class Starter {
     );
     const known = await jobs.byIdempotencyKey(key);
     if (known) return this.#attach(known, request);
-    const turn = await this.#admitted(owner, request, key);
-    const { conversationId } = request;
+    return this.#begin({ owner, request, key });
+  }
+
+  async again(owner: Owner, wanted: AgainRequest): Promise<Started> {
+    const { jobs, ids } = this.#deps;
+    const key = idempotencyKey(owner, wanted.idempotencyKey ?? ids.sortable('key'));
+    const known = await jobs.byIdempotencyKey(key);
+    if (known) return this.#attach(known, wanted);
+    const { kind: _kind, target: _target, ...given } = wanted;
+    await conversationFor(this.#deps, owner, given);
+    const turn = await againFor(this.#deps, wanted);
+    const { asked } = turn.again;
+    const text = saidIn(asked);
+    const { parentMessageId } = asked;
+    const request = { ...given, text, parentMessageId, files: [], temporary: false };
+    return this.#begin({ owner, request, key, turn });
+  }
+
+  async #begin(asked: Asked): Promise<Started> {
+    const turn = await this.#admitted(asked);
+    const { conversationId } = asked.request;
     if (conversationId === undefined) return this.#place(turn);
     return this.#mutex.run(conversationId, () => this.#place(turn));
   }
 
-  async #admitted(owner: Owner, request: StartRequest, key: string): Promise<Turn> {
+  async #admitted(asked: Asked): Promise<Turn> {
     const { admission, conversations, catalog, clock } = this.#deps;
+    const { owner, request } = asked;
     const { timezone = null, metadata } = request;
     const conversation = await conversationFor(this.#deps, owner, request);
     const { text, files, agentId, route } = await admission.turn({
@@ -79,12 +105,13 @@ export class Starter {
       request,
       conversation,
       lastAgentId: async () =>
-        conversation && (await conversations.lastMessage(conversation.conversationId))?.agentId,
+        asked.turn?.agentId ??
+        (conversation && (await conversations.lastMessage(conversation.conversationId))?.agentId),
     });
     const anchor = conversation?.createdAt ?? new Date(clock.now()).toISOString();
     const spec = catalog.freeze({ agentId, timezone, anchor, route, files, metadata });
     if (!spec) throw notFound('agent');
-    return { owner, request, key, text, spec };
+    return { ...asked, text, spec };
   }
 
   async #place(turn: Turn): Promise<Started> {
@@ -96,14 +123,14 @@ export class Starter {
       inserted = await jobs.insert(job, { maxPerOwner });
     }
     if (inserted.outcome === 'busy') {
-      if (request.onBusy === 'reject') throw busy(inserted.job);
+      if (request.onBusy === 'reject') throw conversationBusy(inserted.job);
       inserted = await jobs.insert({ ...job, lane: 'waiting' }, { maxPerOwner });
     }
     switch (inserted.outcome) {
       case 'duplicate':
         return this.#attach(inserted.job, request);
       case 'busy':
-        throw busy(inserted.job);
+        throw conversationBusy(inserted.job);
       case 'limit':
         throw new AppError(
           'TOO_MANY_GENERATIONS',
@@ -121,7 +148,7 @@ export class Starter {
   }
 
   /** Who took it first may have died before anybody heard of it. */
-  #attach(job: Job, request: StartRequest): Started {
+  #attach(job: Job, request: Repeat): Started {
     const attached = attach(job, request);
     if (job.status === 'queued') this.#deps.queue.poke();
     return attached;
@@ -194,7 +221,7 @@ export class Starter {
     return position > queue.free ? position - Math.max(queue.free, 0) : 0;
   }
 
-  async #job({ owner, request, key, text, spec }: Turn): Promise<QueuedJob> {
+  async #job({ owner, request, key, text, spec, turn }: Turn): Promise<QueuedJob> {
     const { ids, jobs } = this.#deps;
     const place = await placeFor(this.#deps, owner, request);
     const createdAt = await jobs.now();
@@ -209,9 +236,10 @@ export class Starter {
       idempotencyKey: key,
       request: { hash: request.bodyHash, conversationId: request.conversationId ?? null },
       input: {
-        messageId: await messageIdFor(this.#deps, place, request.messageId),
+        ...(turn
+          ? thereAlready(turn.again)
+          : { messageId: await messageIdFor(this.#deps, place, request.messageId), text }),
         parentMessageId: place.parentMessageId,
-        text,
         responseMessageId: ids.sortable('msg'),
         newConversation: place.fresh,
         follows: request.parentMessageId === undefined,
@@ -231,12 +259,19 @@ export class Starter {
   }
 }
 
+type Repeat = Pick<StartRequest, 'bodyHash' | 'conversationId'>;
+
+function thereAlready(again: Again): Pick<QueuedJob['input'], 'messageId' | 'text' | 'again'> {
+  const { asked } = again;
+  return { messageId: asked.messageId, text: saidIn(asked), again };
+}
+
 function idempotencyKey(owner: Owner, key: string): string {
   return [owner.tenantId, owner.userId, key].map((part) => encodeURIComponent(part)).join('/');
 }
 
 /** A repeat gets the first one's ids; the same key for something else is a conflict. */
-function attach(job: Job, request: StartRequest): Started {
+function attach(job: Job, request: Repeat): Started {
   const first = job.request;
   const sameBody = first.hash === request.bodyHash;
   // Who began without a conversation may repeat with the id that the first answer gave.
@@ -262,10 +297,4 @@ function started(job: Job, status: Started['status']): Started {
     responseMessageId,
     status,
   };
-}
-
-function busy(job: Job): AppError {
-  return new AppError('CONVERSATION_BUSY', 'Another answer of this conversation is under way.', {
-    details: describeLive(job),
-  });
 }

@@ -25,7 +25,7 @@ interface Deps {
 export async function conversationFor(
   { conversations }: Pick<Deps, 'conversations'>,
   owner: Owner,
-  request: StartRequest,
+  request: Pick<StartRequest, 'conversationId' | 'createConversation'>,
 ): Promise<ConversationRecord | undefined> {
   const { conversationId, createConversation = false } = request;
   if (conversationId === undefined) return undefined;

@@ -83,6 +83,35 @@ export function describeConversations(at: UnderTest): void {
       expect(await at.store.get('kept')).toMatchObject({ purgeAt: null });
     });
 
+    test('a temporary one that is kept is listed, and purged no more', async () => {
+      const forkedFrom = { conversationId: 'source', messageId: 'm1' };
+      const record = aConversation({ temporary: true, purgeAt: 100, forkedFrom });
+      await at.store.ensure(record);
+      expect(await list()).toEqual([]);
+
+      const kept = { ...record, temporary: false, purgeAt: null, updatedAt: iso(7) };
+      expect(await at.store.keep(C, iso(7))).toEqual(kept);
+      await at.store.touch(C, iso(7), 300);
+
+      expect(await at.store.get(C)).toEqual(kept);
+      expect(await list()).toMatchObject([{ conversationId: C }]);
+      expect(await at.store.purgeable(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+    });
+
+    test('what is kept already, condemned, or not there is not kept', async () => {
+      await at.store.ensure(aConversation());
+      await at.store.ensure(aConversation({ conversationId: 'condemned' }));
+      await at.store.condemn('condemned');
+
+      expect(await at.store.keep(C, iso(7))).toEqual(aConversation());
+      await at.store.keep('condemned', iso(7));
+      expect(await at.store.keep('conv_none', iso(7))).toBeUndefined();
+
+      expect(await at.store.purgeable(1, 10)).toEqual(['condemned']);
+      await at.store.delete(C);
+      expect(await at.store.keep(C, iso(9))).toBeUndefined();
+    });
+
     test('texts may hold anything a string can', async () => {
       const odd = 'a\u0000b\ud800"\\🐙\n';
       const record = aConversation({ conversationId: odd, title: odd });

@@ -142,6 +142,38 @@ export function describeMessages(at: UnderTest): void {
     });
   });
 
+  describe('some, and how they are linked', () => {
+    const ODD = ['"', '"quoted"', 'a\u0000b', '\ud800', '🐙', ''];
+
+    beforeEach(async () => {
+      await at.store.ensure(aConversation());
+    });
+
+    test('come in the order asked for, without those that are not there', async () => {
+      for (const id of ['m1', 'm2', 'm3']) await at.store.upsertMessage(aMessage(id), 0);
+
+      const found = await at.store.some(C, ['m3', 'nobody', 'm1']);
+
+      expect(messageIds(found)).toEqual(['m3', 'm1']);
+      expect(await at.store.some(C, [])).toEqual([]);
+      expect(await at.store.some('other', ['m1'])).toEqual([]);
+    });
+
+    test('links are in the order in which the messages came, whatever their ids are', async () => {
+      const links = ODD.map((messageId, index) => {
+        return { messageId, parentMessageId: ODD[index - 1] ?? null };
+      });
+      for (const { messageId, parentMessageId } of links) {
+        await at.store.upsertMessage(aMessage(messageId, { parentMessageId }), 0);
+      }
+      await at.store.upsertMessage(aMessage('"'), 1);
+
+      expect(await at.store.links(C)).toEqual(links);
+      expect(messageIds(await at.store.some(C, ODD))).toEqual(ODD);
+      expect(await at.store.links('other')).toEqual([]);
+    });
+  });
+
   describe('branch', () => {
     beforeEach(async () => {
       await at.store.ensure(aConversation());

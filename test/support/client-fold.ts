@@ -55,7 +55,8 @@ export class ClientFold {
     this.message = {
       messageId: data['responseMessageId'],
       conversationId: data['conversationId'],
-      parentMessageId: object(data['userMessage'], 'userMessage')['messageId'],
+      parentMessageId:
+        data['parentMessageId'] ?? object(data['userMessage'], 'userMessage')['messageId'],
       role: 'assistant',
       content: [],
       status: 'streaming',

@@ -8,8 +8,10 @@ import type {
 import type {
   Aborted,
   ActiveGeneration,
+  AgainRequest,
   ConversationStatus,
   Decider,
+  ForkRequest,
   FrameSink,
   Generations,
   ReadFrom,
@@ -83,6 +85,25 @@ export class FakeGenerations implements Generations {
       responseMessageId: `msg_${this.#count}_answer`,
       status: 'started',
     };
+  }
+
+  async again(owner: Owner, request: AgainRequest): Promise<Started> {
+    this.#record('again', owner, request);
+    const { conversationId, target: messageId } = request;
+    this.#own(owner, conversationId, 'conversation');
+    this.#count += 1;
+    const generationId = `gen_${this.#count}`;
+    this.#owners.set(generationId, owner);
+    const responseMessageId = `msg_${this.#count}_answer`;
+    const ids = { generationId, streamId: generationId, conversationId, messageId };
+    return { ...ids, responseMessageId, status: 'started' };
+  }
+
+  async fork(owner: Owner, request: ForkRequest): Promise<Conversation> {
+    this.#record('fork', owner, request);
+    const at = '2026-01-01T00:00:00.000Z';
+    const known = { title: null, temporary: false, createdAt: at, updatedAt: at };
+    return { conversationId: 'fork_1', ...known };
   }
 
   /** The call's `owner` is the whole person. */
@@ -206,6 +227,9 @@ export class FakeConversations implements ConversationStore {
   ensure = unused;
   touch = unused;
   condemn = unused;
+  keep = unused;
+  some = unused;
+  links = unused;
   delete = unused;
   purgeable = unused;
   upsertMessage = unused;

@@ -75,6 +75,14 @@ export class ConversationCollection {
     await this.#documents.update(living(id), { $max: { updatedAt } });
   }
 
+  /** Undefined: there is none, or it is not temporary, or condemned. */
+  async keep(id: string, updatedAt: string): Promise<ConversationRecord | undefined> {
+    const where = { ...living(id), temporary: true, purgeAt: trusted({ $gt: 0 }) };
+    const change = { $set: { temporary: false, updatedAt }, $unset: { purgeAt: '' } } as const;
+    const row = await this.#documents.modify(where, change, SHOWN);
+    return row && conversationIn(row);
+  }
+
   async condemn(id: string): Promise<void> {
     await this.#documents.update(living(id), { $set: { temporary: true, purgeAt: 0 } });
   }

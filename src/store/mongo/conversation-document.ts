@@ -76,11 +76,12 @@ export const CONVERSATION_DOCUMENT_INDEXES: readonly IndexSpec[] = [
   },
 ];
 
-type Fixed = Pick<ConversationRecord, 'conversationId' | 'owner' | 'createdAt'>;
+type Fixed = Pick<ConversationRecord, 'conversationId' | 'owner' | 'createdAt' | 'forkedFrom'>;
 
 export function livingOf(conversation: ConversationRecord): Living {
-  const { conversationId, owner, createdAt, title, temporary, updatedAt, purgeAt } = conversation;
-  const fixed: Fixed = { conversationId, owner, createdAt };
+  const { conversationId, owner, createdAt, title, temporary, updatedAt, purgeAt, forkedFrom } =
+    conversation;
+  const fixed: Fixed = { conversationId, owner, createdAt, ...(forkedFrom && { forkedFrom }) };
   return {
     live: true,
     record: JSON.stringify(fixed),

@@ -1,5 +1,5 @@
 import { publicConversation, type ConversationStore } from '../../stream/conversation-store.ts';
-import { keyText } from '../key-text.ts';
+import { keyText, textOfKey } from '../key-text.ts';
 import { decodeCursor, pageOf, placeOf } from '../page-cursor.ts';
 import type { MongoConnection } from './connection.ts';
 import { ConversationCollection } from './conversation-collection.ts';
@@ -89,6 +89,11 @@ export function createMongoConversationStore({
       await conversations.condemn(keyText(conversationId));
     },
 
+    async keep(conversationId, updatedAt) {
+      const id = keyText(conversationId);
+      return (await conversations.keep(id, updatedAt)) ?? conversations.get(id);
+    },
+
     async delete(conversationId) {
       const id = keyText(conversationId);
       await conversations.bury(id);
@@ -113,6 +118,18 @@ export function createMongoConversationStore({
 
     async message(conversationId, messageId) {
       return messages.get(keyText(conversationId), keyText(messageId));
+    },
+
+    async some(conversationId, messageIds) {
+      return messages.many(keyText(conversationId), messageIds.map(keyText));
+    },
+
+    async links(conversationId) {
+      const parents = await messages.parents(keyText(conversationId));
+      return [...parents].map(([message, parent]) => ({
+        messageId: textOfKey(message),
+        parentMessageId: parent === undefined ? null : textOfKey(parent),
+      }));
     },
 
     async messages(conversationId, { limit, cursor }) {

@@ -71,6 +71,14 @@ export function createSqliteConversationStore({
       if (record) conversations.replace({ ...record, temporary: true, purgeAt: 0 });
     },
 
+    async keep(conversationId, updatedAt) {
+      const record = conversations.find(conversationId);
+      if (!record?.temporary || record.purgeAt === 0) return record;
+      const kept = { ...record, temporary: false, purgeAt: null, updatedAt };
+      conversations.replace(kept);
+      return kept;
+    },
+
     async delete(conversationId) {
       remove.immediate(conversationId);
     },
@@ -91,6 +99,14 @@ export function createSqliteConversationStore({
 
     async message(conversationId, messageId) {
       return messages.find(conversationId, messageId)?.message;
+    },
+
+    async some(conversationId, messageIds) {
+      return messageIds.flatMap((id) => messages.find(conversationId, id)?.message ?? []);
+    },
+
+    async links(conversationId) {
+      return messages.links(conversationId);
     },
 
     async messages(conversationId, { limit, cursor }) {

@@ -1,5 +1,6 @@
 import type Database from 'libsql';
 import type { Message } from '../../stream/message.ts';
+import type { Link } from '../../stream/message-tree.ts';
 import { all, first, integer, keyText, text, type Row } from './cells.ts';
 
 export interface PlacedMessage {
@@ -25,6 +26,7 @@ function prepare(db: Database.Database) {
     ),
     find: db.prepare(`${SELECT} AND message_id = ?`),
     after: db.prepare(`${SELECT} AND ord > ? ORDER BY ord LIMIT ?`),
+    all: db.prepare(`${SELECT} ORDER BY ord`),
     last: db.prepare(`${SELECT} ORDER BY ord DESC LIMIT 1`),
     deleteAll: db.prepare('DELETE FROM messages WHERE conversation_id = ?'),
   };
@@ -50,6 +52,13 @@ export class MessageTable {
 
   after(conversationId: string, ord: number, limit: number): PlacedMessage[] {
     return all(this.#sql.after, [keyText(conversationId), ord, limit]).map(placed);
+  }
+
+  links(conversationId: string): Link[] {
+    return all(this.#sql.all, [keyText(conversationId)]).map((row) => {
+      const { messageId, parentMessageId } = placed(row).message;
+      return { messageId, parentMessageId };
+    });
   }
 
   last(conversationId: string): PlacedMessage | undefined {

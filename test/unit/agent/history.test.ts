@@ -2,6 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { AIMessage, HumanMessage, ToolMessage } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
 import * as fc from 'fast-check';
+import { stepsFor } from '../../../src/agent/demo-steps.ts';
+import { GO_ON } from '../../../src/agent/heard.ts';
 import { toModelHistory } from '../../../src/agent/history.ts';
 import type { Message, MessagePart, ToolCallPart } from '../../../src/stream/message.ts';
 
@@ -119,6 +121,87 @@ describe('history for the model', () => {
     ]);
 
     expect(shape(history)).toEqual(['human:go', 'ai:', 'tool(outer):summary', 'ai:done']);
+  });
+
+  describe('answers that did not end well', () => {
+    const cut = (content: MessagePart[], over: Partial<Message> = {}): Message => {
+      return { ...message('assistant', content, 'cut'), status: 'unfinished', ...over };
+    };
+    const failed = { error: { code: 'AGENT_ERROR', message: 'The agent failed.' } };
+    const goesOn = (...content: MessagePart[]): Message => {
+      return { ...message('assistant', content, 'more'), parentMessageId: 'cut' };
+    };
+    const asked = message('user', [text('hi')]);
+
+    test('a stopped one is sent with what it had said', () => {
+      const history = toModelHistory([asked, cut([text('one')]), message('user', [text('two')])]);
+
+      expect(shape(history)).toEqual(['human:hi', 'ai:one', 'human:two']);
+    });
+
+    test('a failed one is not sent, nor are its calls', () => {
+      const partial = cut([text('one'), call('c1', 'ok', '3')], failed);
+
+      const history = toModelHistory([asked, partial, message('user', [text('two')])]);
+
+      expect(shape(history)).toEqual(['human:hi\n\ntwo']);
+    });
+
+    test('one that is gone on with ends with a request for the rest', () => {
+      for (const over of [{}, failed]) {
+        const history = toModelHistory([asked, cut([text('one')], over)]);
+
+        expect(shape(history)).toEqual(['human:hi', 'ai:one', `human:${GO_ON}`]);
+      }
+    });
+
+    test('the request follows the result of a call that was cut off, and needs words to follow', () => {
+      const history = toModelHistory([asked, cut([text('one'), call('c1', 'running')])]);
+
+      expect(shape(history).map((it) => it.slice(0, 8))).toEqual([
+        'human:hi',
+        'ai:one',
+        'tool(c1)',
+        'human:Yo',
+      ]);
+      expect(shape(toModelHistory([asked, cut([])]))).toEqual(['human:hi']);
+    });
+
+    test('one that was gone on with and what followed it are one answer, without a seam', () => {
+      const thanks = message('user', [text('thanks')]);
+
+      const branch = [asked, cut([text('on')], failed), goesOn(text('e'), call('c', 'ok', '3'))];
+      expect(shape(toModelHistory([...branch, thanks]))).toEqual([
+        'human:hi',
+        'ai:one',
+        'tool(c):3',
+        'human:thanks',
+      ]);
+      expect(shape(toModelHistory([asked, cut([]), goesOn(text('one'))]))).toEqual([
+        'human:hi',
+        'ai:one',
+      ]);
+    });
+
+    test('where the second attempt failed too only the first one is sent', () => {
+      const again = { ...goesOn(text('two')), status: 'unfinished' as const, ...failed };
+
+      const branch = [asked, cut([text('one')], failed), again, message('user', [text('so')])];
+      expect(shape(toModelHistory(branch))).toEqual(['human:hi', 'ai:one', 'human:so']);
+    });
+
+    test.each([
+      ['word1', ' word2 word3'],
+      ['word1 word2 word3', ''],
+      ['something else', 'word1 word2 word3'],
+    ])('the demo model, cut off behind %j, says %j', (said, rest) => {
+      const branch = [message('user', [text('say 3')]), cut([text(said)])];
+      const tokens = [...stepsFor(toModelHistory(branch))].map((step) =>
+        'token' in step ? step.token : step.do,
+      );
+
+      expect(tokens.join('')).toBe(rest);
+    });
   });
 
   test('an attachment is named', () => {
