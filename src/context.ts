@@ -5,7 +5,11 @@ import type { AgentCatalog, AgentRunner, Titler } from './agent/agent-runner.ts'
 import { createEngine } from './agent/engine.ts';
 import type { OwnAgent } from './agent/own-graph.ts';
 import type { Config } from './config/config.ts';
+import { createContentGuard } from './content/content-guard.ts';
+import { createHookRunner, type ContentHook } from './content/hooks.ts';
+import { createModeration } from './content/moderation.ts';
 import { NO_FILE, type LiveFile } from './config/file/live.ts';
+import { Files } from './files/files.ts';
 import { WebhookDispatcher, type WebhookDeps } from './hitl/webhooks.ts';
 import { createMetrics } from './http/metrics.ts';
 import { OpenStreams } from './http/open-streams.ts';
@@ -28,6 +32,8 @@ export interface Overrides {
   loggers?: Loggers;
   /** In place of the built-in ones. */
   agents?: readonly OwnAgent[];
+  /** Further checks of what users write. */
+  content?: readonly ContentHook[];
   /** What stands in the configuration file. */
   file?: LiveFile;
   /** Replace the agents and what runs them. */
@@ -71,6 +77,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
     };
     const file = over.file ?? { current: NO_FILE };
     const now = (): Promise<number> => stores.jobs.now();
+    const files = new Files({ store: stores.files, ids, now, limits: config.limits });
     const meter = new UsageMeter({
       store: stores.usage,
       file,
@@ -80,6 +87,12 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
     });
     releasers.add(() => meter[Symbol.asyncDispose]());
     const { model, providers, demoLedger } = config;
+    const content = createContentGuard({
+      file,
+      moderation: createModeration({ file, providers, fetch, log: loggers.app }),
+      hooks: over.content ?? [],
+      run: createHookRunner({ clock, log: loggers.app }),
+    });
     const engine = await createEngine({
       clock,
       ids,
@@ -105,7 +118,11 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       ...stores,
       runner: over.runner ?? engine.runner,
       catalog: over.catalog ?? engine.catalog,
-      admission: createAdmission({ budget: { check: (owner) => meter.admit(owner) } }),
+      admission: createAdmission({
+        budget: { check: (owner) => meter.admit(owner) },
+        content,
+        files,
+      }),
       titler: over.titler ?? engine.titler,
       clock,
       ids,
@@ -127,6 +144,8 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       generations: core.generations,
       conversations: stores.conversations,
       approvals: core.approvals,
+      files,
+      content,
       usage: createUsageReports({ store: stores.usage, file, now }),
       agents: engine.cards,
       clock,
@@ -152,6 +171,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       loggers,
       start() {
         core.start();
+        stores.files.sweep().catch((err: unknown) => loggers.app.warn({ err }, 'files not swept'));
         webhooks?.start();
       },
       [Symbol.asyncDispose]: () => releasers.release(),

@@ -28,6 +28,7 @@ export type {
   GraphLike,
   OwnAgent,
 } from './agent/own-graph.ts';
+export type { ContentHook, ContentInput, ContentRuling } from './content/hooks.ts';
 export { askUserTool } from './agent/ask-user.ts';
 export { defineTool } from './agent/tools.ts';
 export type { ToolContext, ToolDefinition } from './agent/tools.ts';

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { OwnAgent } from './agent/own-graph.ts';
 import { loadConfig, type Config } from './config/config.ts';
 import type { RawEnv } from './config/env.ts';
+import type { ContentHook } from './content/hooks.ts';
 import { createContext, type Context } from './context.ts';
 import { createHttpServer } from './http/server.ts';
 
@@ -13,6 +14,8 @@ const LAST_ANSWERS_MS = 3_000;
 export interface ServiceOptions {
   /** In place of the built-in agents; the first is the one that answers where a client names none. */
   agents?: readonly OwnAgent[];
+  /** Asked of every text that a user writes, after the checks of the file (docs/AGENTS.md section 8). */
+  content?: readonly ContentHook[];
   /** The configuration (README.md); `process.env` where not given. */
   env?: RawEnv;
 }
@@ -62,9 +65,12 @@ async function shutDown(
 }
 
 /** Reads the configuration, builds the service and listens. Rejects with a sentence for the operator. */
-export async function openService({ agents, env }: ServiceOptions): Promise<Service> {
+export async function openService({ agents, content, env }: ServiceOptions): Promise<Service> {
   const config = loadConfig(env);
-  const context = await createContext(config, agents ? { agents } : {});
+  const context = await createContext(config, {
+    ...(agents && { agents }),
+    ...(content && { content }),
+  });
   const log = context.loggers.app;
   const server = createHttpServer(context.app);
   let url: string;

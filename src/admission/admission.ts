@@ -19,6 +19,10 @@ export interface ContentGuard {
   turn(owner: Owner, text: string): Promise<string>;
   /** The same for every text of the user's own in an answer: answers, reasons, responses, edited arguments. */
   answer(owner: Owner, request: ResumeRequest): Promise<ResumeRequest>;
+  /** The title that a user gives a conversation. */
+  title(owner: Owner, text: string): Promise<string>;
+  /** What the user said in turns that a request brings with it, in their order. */
+  history(owner: Owner, texts: readonly string[]): Promise<string[]>;
 }
 
 export interface Router {
@@ -38,12 +42,17 @@ export const plainRouter: Router = {
   },
 };
 
+/** Nothing is looked at. */
+export const openContent: ContentGuard = {
+  turn: async (_owner, text) => text,
+  answer: async (_owner, request) => request,
+  title: async (_owner, text) => text,
+  history: async (_owner, texts) => [...texts],
+};
+
 const OPEN: AdmissionParts = {
   budget: { check: async () => undefined },
-  content: {
-    turn: async (_owner, text) => text,
-    answer: async (_owner, request) => request,
-  },
+  content: openContent,
   files: {
     async bind(_owner, [first]) {
       if (first !== undefined) throw notFound('file');

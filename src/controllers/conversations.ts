@@ -12,7 +12,7 @@ import { branchPage } from '../stream/branch.ts';
 import { publicConversation, type ConversationRecord } from '../stream/conversation-store.ts';
 import type { Owner } from '../stream/job.ts';
 
-type Context = Pick<AppContext, 'config' | 'conversations' | 'generations' | 'now'>;
+type Context = Pick<AppContext, 'config' | 'content' | 'conversations' | 'generations' | 'now'>;
 
 /** Conversations and their messages. */
 export function createConversationController(ctx: Context) {
@@ -66,7 +66,8 @@ export function createConversationController(ctx: Context) {
     rename: async ({ req, res, owner }: UserCall): Promise<void> => {
       const { title } = await readBody(req, { schema: titleSchema, limits });
       const { conversationId } = await own(req, owner);
-      const record = await conversations.setTitle(conversationId, title, 'user');
+      const kept = await ctx.content.title(owner, title);
+      const record = await conversations.setTitle(conversationId, kept, 'user');
       if (record === undefined) throw notFound('conversation');
       res.json(publicConversation(record));
     },

@@ -1,6 +1,8 @@
 import type { Logger } from 'pino';
+import type { ContentGuard } from '../admission/admission.ts';
 import type { AgentCard } from '../agent/agent-runner.ts';
 import type { Config } from '../config/config.ts';
+import type { Files } from '../files/files.ts';
 import type { Approvals } from '../hitl/approvals.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
@@ -20,9 +22,12 @@ export interface AppContext {
   generations: Generations;
   conversations: ConversationStore;
   approvals: Approvals;
+  files: Files;
   usage: UsageReports;
-  /** The default one first. */
-  agents: readonly AgentCard[];
+  /** Of texts that do not come with a turn or an answer. */
+  content: Pick<ContentGuard, 'title' | 'history'>;
+  /** As they are now; the default one first. */
+  agents(): readonly AgentCard[];
   clock: Clock;
   /** The stores' clock, epoch ms: when something is over. */
   now(): Promise<number>;

@@ -1,4 +1,4 @@
-import { createAdmission } from '../../src/admission/admission.ts';
+import { createAdmission, openContent } from '../../src/admission/admission.ts';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,6 +25,7 @@ import {
 import { Core } from '../../src/stream/core.ts';
 import type { JobStore } from '../../src/stream/job-store.ts';
 import { fakeUsage } from './fake-usage.ts';
+import { memoryFiles } from './files.ts';
 
 /** The product in this process: the demo agent, the embedded store, HTTP; and the records, which no route shows. */
 export interface Product {
@@ -93,7 +94,9 @@ export async function startProduct(): Promise<Product> {
     openStreams,
     generations: core.generations,
     approvals: core.approvals,
+    files: memoryFiles().files,
     usage: fakeUsage(() => clock.now()),
+    content: openContent,
     agents: [],
     logger: loggers.http,
     readiness: () => jobs.ping(),

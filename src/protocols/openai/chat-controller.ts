@@ -35,7 +35,7 @@ type Context = Pick<
   | 'agents'
   | 'clock'
   | 'config'
-  | 'conversations'
+  | 'content' | 'conversations'
   | 'generations'
   | 'ids'
   | 'isDraining'
@@ -122,7 +122,7 @@ export function createChatCompletionController(ctx: Context) {
     create: async (call: UserCall): Promise<void> => {
       refuseWhileDraining(ctx);
       const body = await readBody(call.req, { schema: chatBodySchema, limits });
-      if (agentOf(agents, body.model).waits) {
+      if (canWait(agentOf(agents(), body.model))) {
         throw requiresApproval(
           `The agent '${body.model}' can wait for a person, which a chat completion can not do; use /v1/responses.`,
         );

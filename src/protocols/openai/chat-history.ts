@@ -5,7 +5,7 @@ import type { Owner } from '../../stream/job.ts';
 import type { Message } from '../../stream/message.ts';
 import type { Said } from './chat-request.ts';
 
-type Context = Pick<AppContext, 'conversations' | 'now' | 'ids' | 'config'>;
+type Context = Pick<AppContext, 'content' | 'conversations' | 'now' | 'ids' | 'config'>;
 
 /** Writes at a time: a history is many small ones. */
 const AT_ONCE = 20;
@@ -21,10 +21,11 @@ export interface Placed {
  * request finds what the first one made.
  */
 export async function placeHistory(
-  { conversations, now, ids, config }: Context,
+  { content, conversations, now, ids, config }: Context,
   owner: Owner,
   { history, model, seed }: { history: Said[]; model: string; seed: string | undefined },
 ): Promise<Placed> {
+  const said = await admitted(content, owner, history);
   const conversationId = seed === undefined ? ids.sortable('conv') : seeded(owner, seed);
   const at = await now();
   const createdAt = new Date(at).toISOString();
@@ -38,7 +39,7 @@ export async function placeHistory(
     purgeAt: at + config.stream.temporaryTtlMs,
   });
   if (!made) throw notFound('conversation');
-  const messages = history.map(({ role, content }, index): Message => ({
+  const messages = said.map(({ role, content }, index): Message => ({
     messageId: messageId(conversationId, index),
     conversationId,
     parentMessageId: index === 0 ? null : messageId(conversationId, index - 1),
@@ -55,6 +56,27 @@ export async function placeHistory(
     await Promise.all(some.map((message) => conversations.upsertMessage(message, 0)));
   }
   return { conversationId, parentMessageId: messageId(conversationId, history.length - 1) };
+}
+
+/** What the user said, as it may be kept and shown to a model. */
+async function admitted(
+  content: Context['content'],
+  owner: Owner,
+  history: Said[],
+): Promise<Said[]> {
+  const words = history.flatMap(({ role, content: parts }) =>
+    role === 'user' ? parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])) : [],
+  );
+  const kept = await content.history(owner, words);
+  return history.map(({ role, content: parts }) => {
+    if (role !== 'user') return { role, content: parts };
+    return {
+      role,
+      content: parts.map((part) => {
+        return part.type === 'text' ? { ...part, text: kept.shift() ?? '' } : part;
+      }),
+    };
+  });
 }
 
 function seeded({ tenantId, userId }: Owner, seed: string): string {

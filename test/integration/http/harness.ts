@@ -2,22 +2,30 @@ import { FakeApprovals } from '../../support/fake-approvals.ts';
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
+import type { AgentCard } from '../../../src/agent/agent-runner.ts';
 import { createApp } from '../../../src/app.ts';
 import type { AppContext } from '../../../src/app.ts';
 import { loadConfig } from '../../../src/config/config.ts';
 import type { RawEnv } from '../../../src/config/env.ts';
+import { openContent } from '../../../src/admission/admission.ts';
 import { createMetrics } from '../../../src/http/metrics.ts';
 import { OpenStreams } from '../../../src/http/open-streams.ts';
 import { createHttpServer } from '../../../src/http/server.ts';
 import { createIds } from '../../../src/lib/ids.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { memoryFiles, type MemoryFiles } from '../../support/files.ts';
 import { fakeUsage } from '../../support/fake-usage.ts';
 import { FakeConversations, FakeGenerations } from '../../support/fake-generations.ts';
 
+function aCard(agentId: string, can: Partial<AgentCard['capabilities']>): AgentCard {
+  const capabilities = { approvals: false, questions: false, files: ['*/*'], subagents: [], ...can };
+  return { agentId, name: agentId, description: '', capabilities };
+}
+
 /** As the demo's are. */
 const AGENTS = [
-  { agentId: 'demo', waits: true },
-  { agentId: 'demo-plain', waits: false },
+  aCard('demo', { approvals: true, questions: true, subagents: ['helper'] }),
+  aCard('demo-plain', {}),
 ];
 
 export const LOCAL = { tenantId: 'default', userId: 'local' };
@@ -27,6 +35,7 @@ export interface HttpApp {
   port: number;
   generations: FakeGenerations;
   conversations: FakeConversations;
+  files: MemoryFiles;
   clock: FakeClock;
   openStreams: OpenStreams;
   /** Lines of the log, parsed. */
@@ -43,6 +52,7 @@ export async function startHttpApp(env: RawEnv = {}): Promise<HttpApp> {
   const generations = new FakeGenerations();
   const conversations = new FakeConversations();
   const approvals = new FakeApprovals();
+  const files = memoryFiles(config.limits, () => clock.now());
   const log: Record<string, unknown>[] = [];
   const state = { draining: false, readiness: (): Promise<void> => Promise.resolve() };
   const openStreams = new OpenStreams({
@@ -55,8 +65,10 @@ export async function startHttpApp(env: RawEnv = {}): Promise<HttpApp> {
     generations,
     conversations,
     approvals,
+    files: files.files,
     usage: fakeUsage(() => clock.now()),
-    agents: AGENTS,
+    content: openContent,
+    agents: () => AGENTS,
     clock,
     now: async () => clock.now(),
     ids: createIds(() => clock.now()),
@@ -77,6 +89,7 @@ export async function startHttpApp(env: RawEnv = {}): Promise<HttpApp> {
     generations,
     conversations,
     approvals,
+    files,
     clock,
     openStreams,
     log,
@@ -84,6 +97,7 @@ export async function startHttpApp(env: RawEnv = {}): Promise<HttpApp> {
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      files.close();
     },
   };
 }

@@ -5,6 +5,7 @@ import { createRoutes } from '../../../src/app.ts';
 import { loadConfig } from '../../../src/config/config.ts';
 import { createAuthenticator } from '../../../src/http/auth.ts';
 import { docsPage } from '../../../src/http/docs-page.ts';
+import { openContent } from '../../../src/admission/admission.ts';
 import { createMetrics } from '../../../src/http/metrics.ts';
 import { OpenStreams } from '../../../src/http/open-streams.ts';
 import { openApiDocument } from '../../../src/http/openapi.ts';
@@ -16,6 +17,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeApprovals } from '../../support/fake-approvals.ts';
 import { fakeUsage } from '../../support/fake-usage.ts';
 import { FakeConversations, FakeGenerations } from '../../support/fake-generations.ts';
+import { memoryFiles } from '../../support/files.ts';
 
 function routes(): Route[] {
   const config = loadConfig({});
@@ -27,7 +29,9 @@ function routes(): Route[] {
     generations: new FakeGenerations(),
     conversations: new FakeConversations(),
     approvals: new FakeApprovals(),
+    files: memoryFiles().files,
     usage: fakeUsage(() => clock.now()),
+    content: openContent,
     agents: [],
     ids: createIds(() => 0),
     logger: pino({ level: 'silent' }),
@@ -62,6 +66,10 @@ describe('the OpenAPI document', () => {
         'get /api/approvals/:actionId',
         'get /api/approval-rules',
         'delete /api/approval-rules/:ruleId',
+        'post /api/files',
+        'get /api/files',
+        'get /api/files/:id',
+        'delete /api/files/:id',
         'post /api/chat',
         'get /api/chat/stream/:streamId',
         'post /api/chat/resume',
