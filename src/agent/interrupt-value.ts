@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { hashOf } from '../lib/json.ts';
+import type { Json } from '../lib/json.ts';
 import {
   answersSchema,
   approvalRequestSchema,
@@ -8,6 +9,7 @@ import {
 } from '../stream/pending-action.ts';
 import type { PendingAction } from '../stream/pending-action.ts';
 import type { AnsweredPause, PauseRequest } from './agent-runner.ts';
+import type { CustomValue } from './custom-value.ts';
 
 /** What our interrupts hold in the checkpoint, and what they are resumed with. */
 
@@ -35,7 +37,9 @@ export const interruptValueSchema = z.discriminatedUnion('kind', [
   approvalValueSchema,
   questionsValueSchema,
 ]);
-export type InterruptValue = z.infer<typeof interruptValueSchema>;
+/** What is asked in the name of a tool call. */
+export type CallValue = z.infer<typeof interruptValueSchema>;
+export type InterruptValue = CallValue | CustomValue;
 
 /** A decision as the graph gets it: with the hash of the arguments that the person saw. */
 const ruledSchema = decisionSchema.omit({ scope: true }).extend({ argsHash: z.string() });
@@ -44,7 +48,8 @@ export type RuledDecision = z.infer<typeof ruledSchema>;
 /** `actionId` marks an answer in the checkpoint: interrupt ids repeat. */
 const decidedSchema = z.object({ actionId: z.string(), decisions: z.array(ruledSchema) });
 const answeredSchema = z.object({ actionId: z.string(), answers: answersSchema });
-export type ResumeValue = z.infer<typeof decidedSchema> | z.infer<typeof answeredSchema>;
+/** A graph's own question gets the response as it is, which may be any JSON. */
+export type ResumeValue = z.infer<typeof decidedSchema> | z.infer<typeof answeredSchema> | Json;
 
 function sameIds(asked: readonly string[], given: readonly string[]): boolean {
   return asked.length === given.length && asked.every((id) => given.includes(id));
@@ -76,6 +81,12 @@ export function answersFor({ questions }: Pick<QuestionsValue, 'questions'>) {
 
 /** Is this what the person was shown? */
 export function shows(action: PendingAction, value: InterruptValue): boolean {
+  if (action.kind === 'custom') {
+    const { responseSchema } = action;
+    const shown = hashOf({ value: action.value, responseSchema });
+    if (value.kind !== action.kind) return false;
+    return shown === hashOf({ value: value.value, responseSchema: value.responseSchema });
+  }
   if (action.kind === 'ask_user_question')
     return value.kind === action.kind && hashOf(action.questions) === hashOf(value.questions);
   if (action.kind !== 'tool_approval' || value.kind !== action.kind) return false;
@@ -94,6 +105,7 @@ export function resumeValue(
   value: InterruptValue,
 ): ResumeValue | undefined {
   const { actionId } = action;
+  if (value.kind === 'custom') return 'response' in verdict ? verdict.response : undefined;
   if (value.kind === 'ask_user_question')
     return answersFor(value).safeParse({ actionId, ...verdict }).data;
   const hashes = new Map(
@@ -106,7 +118,30 @@ export function resumeValue(
   return decisionsFor(value).safeParse({ actionId, decisions: ruled }).data;
 }
 
-export function pauseFor(interruptId: string, value: InterruptValue): PauseRequest {
+/**
+ * What we keep of LangGraph's id. A graph's own questions leave nothing of ours in its checkpoint, so that of one step
+ * the second is told from the first by the answers that the step had had.
+ */
+function keyOf(id: string, value: InterruptValue): string {
+  return value.kind === 'custom' ? `${id}#${value.after}` : id;
+}
+
+/** LangGraph's id. */
+export function idOf(interruptId: string): string {
+  return interruptId.split('#')[0] ?? '';
+}
+
+/** Is it this question of its step that was answered? */
+export function isKeyOf(interruptId: string, id: string, value: InterruptValue): boolean {
+  return interruptId === keyOf(id, value);
+}
+
+export function pauseFor(id: string, value: InterruptValue): PauseRequest {
+  const interruptId = keyOf(id, value);
+  if (value.kind === 'custom') {
+    const { after: _after, ...asked } = value;
+    return { interruptId, ...asked };
+  }
   if (value.kind === 'ask_user_question')
     return { kind: value.kind, interruptId, questions: value.questions };
   return { kind: value.kind, interruptId, requests: value.requests };

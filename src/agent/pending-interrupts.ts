@@ -1,21 +1,27 @@
 import type { BaseCheckpointSaver, CheckpointTuple } from '@langchain/langgraph-checkpoint';
 import { z } from 'zod';
 import type { Standing } from './agent-runner.ts';
+import { askedAfter } from './asked-after.ts';
+import { customAsked } from './custom-value.ts';
+import { interruptIdAt } from './interrupt-id.ts';
 import { interruptValueSchema } from './interrupt-value.ts';
 import type { ApprovalValue, InterruptValue } from './interrupt-value.ts';
-import { newestOfEachNamespace, toolCallIds } from './standing.ts';
+import { newestOfEachNamespace, pathIn, toolCallIds } from './standing.ts';
 
 /** What a thread asks a person, read from its checkpoints. */
 export interface PendingInterrupt {
   /** LangGraph's. */
   id: string;
-  /** Undefined: an interrupt that is not ours. */
-  value: InterruptValue | undefined;
+  value: InterruptValue | { kind: 'unsupported'; fault: string };
   /** Actions whose answers this step has had already: another question may come under the same id. */
   consumed: string[];
 }
 
-const interruptSchema = z.object({ id: z.string(), value: z.unknown() });
+const interruptSchema = z.object({
+  id: z.string(),
+  value: z.unknown(),
+  response_schema: z.unknown().optional(),
+});
 const resumedSchema = z.array(z.object({ actionId: z.string() }));
 
 /** Everything that a step which has ended would not have written. */
@@ -35,13 +41,16 @@ interface Step {
   task: string;
 }
 
-/** `tools:T1|Approval.after_model:T2` → the step T1 of the root and the step T2 of the sub-graph in it. */
+/**
+ * `tools:T1|Approval.after_model:T2` → the step T1 of the root and the step T2 of the sub-graph in it. A second graph in
+ * a step has a segment with its number, and one that keeps its state for itself a segment with its name alone.
+ */
 function stepsOf(at: string): Step[] {
   const segments = at.split('|');
-  return segments.map((segment, index) => ({
-    namespace: segments.slice(0, index).join('|'),
-    task: segment.slice(segment.lastIndexOf(':') + 1),
-  }));
+  return segments.flatMap((segment, index) => {
+    const [, task] = /:([^:]+)$/.exec(segment) ?? [];
+    return task === undefined ? [] : [{ namespace: segments.slice(0, index).join('|'), task }];
+  });
 }
 
 type Tuples = ReadonlyMap<string, CheckpointTuple>;
@@ -54,11 +63,52 @@ function asksStill(tuples: Tuples, at: string): boolean {
   });
 }
 
-function consumedBy({ pendingWrites = [] }: CheckpointTuple, task: string): string[] {
+function answersOf({ pendingWrites = [] }: CheckpointTuple, task: string): unknown[] {
   return pendingWrites
     .filter(([id, channel]) => id === task && channel === '__resume__')
-    .flatMap(([, , value]) => resumedSchema.safeParse(value).data ?? [])
+    .map(([, , value]) => value);
+}
+
+function consumedBy(tuple: CheckpointTuple, task: string): string[] {
+  return answersOf(tuple, task)
+    .flatMap((value) => resumedSchema.safeParse(value).data ?? [])
     .map(({ actionId }) => actionId);
+}
+
+/** The namespace of a step; undefined where no graph in it says so. */
+function namespaceOf(tuples: Tuples, { namespace, task }: Step): string | undefined {
+  const above = namespace === '' ? '' : `${namespace}|`;
+  for (const other of tuples.keys()) {
+    if (!other.startsWith(above)) continue;
+    const [segment = ''] = other.slice(above.length).split('|');
+    if (segment.endsWith(`:${task}`)) return above + segment;
+  }
+  return undefined;
+}
+
+/** A graph's own question. The steps above repeat it: only the word of the asking one counts, by its id. */
+function ownQuestion(tuples: Tuples, step: Step, raw: unknown): PendingInterrupt[] {
+  const noted = interruptSchema.parse(raw);
+  const tuple = tuples.get(step.namespace);
+  if (!tuple || !waits(tuple, step.task) || !asksStill(tuples, step.namespace)) return [];
+  const { id } = noted;
+  const here = namespaceOf(tuples, step);
+  if (here !== undefined && interruptIdAt(here) !== id) return [];
+  const answers = answersOf(tuple, step.task).flat().length;
+  const after = askedAfter(raw) ?? answers;
+  // Answered: its step wrote nothing when it ended, or failed.
+  if (answers > after) return [];
+  const asked = customAsked(noted.value, noted.response_schema);
+  if ('fault' in asked)
+    return [{ id, value: { kind: 'unsupported', fault: asked.fault }, consumed: [] }];
+  const path = pathIn(tuple);
+  const value: InterruptValue = {
+    kind: 'custom',
+    ...asked,
+    ...(path ? { path } : {}),
+    after,
+  };
+  return [{ id, value, consumed: [] }];
 }
 
 function inNamespace(tuples: Tuples, namespace: string): PendingInterrupt[] {
@@ -67,20 +117,29 @@ function inNamespace(tuples: Tuples, namespace: string): PendingInterrupt[] {
   const written = (tuple.pendingWrites ?? []).filter(([, channel]) => channel === '__interrupt__');
   return written.flatMap(([task, , raw]): PendingInterrupt[] => {
     const found = interruptSchema.safeParse(raw).data;
-    const value = interruptValueSchema.safeParse(found?.value).data;
-    if (!value)
-      return namespace === '' && waits(tuple, task)
-        ? [{ id: found?.id ?? '', value: undefined, consumed: [] }]
-        : [];
+    if (!found) return [];
+    const value = interruptValueSchema.safeParse(found.value).data;
+    if (!value) return ownQuestion(tuples, { namespace, task }, raw);
     // Repeated by the steps above it; only its own graph's word counts.
     const own = stepsOf(value.at).at(-1)?.namespace === namespace;
-    if (!found || !own || !asksStill(tuples, value.at)) return [];
+    if (!own || !asksStill(tuples, value.at)) return [];
     return [{ id: found.id, value, consumed: consumedBy(tuple, task) }];
   });
 }
 
-function firstCall(value: InterruptValue | undefined): string | undefined {
-  return value?.kind === 'tool_approval' ? value.requests[0]?.toolCallId : value?.toolCallId;
+function firstCall(value: PendingInterrupt['value']): string | undefined {
+  switch (value.kind) {
+    case 'tool_approval':
+      return value.requests[0]?.toolCallId;
+    case 'ask_user_question':
+      return value.toolCallId;
+    case 'custom':
+      return value.path?.at(-1);
+    case 'unsupported':
+      return undefined;
+    default:
+      return value satisfies never;
+  }
 }
 
 /** In the order of the calls that they are about, which is the same for every attempt. */
@@ -91,13 +150,15 @@ export async function pendingInterrupts(
   const tuples = await newestOfEachNamespace(saver, of.thread);
   const order = toolCallIds(of.standing);
   const place = ({ value }: PendingInterrupt): number => order.indexOf(firstCall(value) ?? '');
-  return [...tuples.keys()]
-    .flatMap((namespace) => inNamespace(tuples, namespace))
-    .toSorted((a, b) => place(a) - place(b));
+  // A graph that keeps its state for itself says nothing of its step: of two that have an id the inner one asks.
+  const inner = [...tuples.keys()].toSorted((a, b) => b.length - a.length);
+  const found = inner.flatMap((namespace) => inNamespace(tuples, namespace));
+  const byId = new Map(found.toReversed().map((pending) => [pending.id, pending]));
+  return [...byId.values()].toSorted((a, b) => place(a) - place(b) || (a.id < b.id ? -1 : 1));
 }
 
 /** What approval steps have been asking, by their namespace. */
 export function askedBefore(pending: readonly PendingInterrupt[]): Map<string, ApprovalValue> {
-  const values = pending.flatMap(({ value }) => (value?.kind === 'tool_approval' ? [value] : []));
+  const values = pending.flatMap(({ value }) => (value.kind === 'tool_approval' ? [value] : []));
   return new Map(values.map((value) => [value.at, value]));
 }

@@ -58,6 +58,12 @@ function pathOf(question: BaseMessage | undefined): string[] | undefined {
   return pathSchema.safeParse(question?.additional_kwargs[PATH_KEY]).data;
 }
 
+/** Of the sub-agent whose checkpoint it is. */
+export function pathIn(tuple: CheckpointTuple): string[] | undefined {
+  const messages = messagesOf(tuple);
+  return pathOf(messages[questionIn(messages)]);
+}
+
 function callOf(message: AIMessage, path: string[] | undefined): StandingCall {
   return {
     call: message.id ?? '',

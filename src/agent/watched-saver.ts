@@ -9,6 +9,8 @@ import {
   type PendingWrite,
 } from '@langchain/langgraph-checkpoint';
 
+import { withAskedAfter } from './asked-after.ts';
+
 /**
  * LangGraph hears of a failed write at the end of its step. A step may take long, and what nobody has heard by the
  * next tick passes for a fault of the whole process: what follows from this promise counts as heard.
@@ -28,7 +30,7 @@ class Heard extends Promise<void> {
 
 /**
  * The saver of one run: it remembers that a write failed. LangGraph loses that where the step of a sub-graph ends in
- * an interrupt, and would take a question for asked that no checkpoint has.
+ * an interrupt, and would take a question for asked that no checkpoint has. It also marks what is asked.
  */
 export class WatchedSaver extends BaseCheckpointSaver {
   readonly #inner: BaseCheckpointSaver;
@@ -70,7 +72,9 @@ export class WatchedSaver extends BaseCheckpointSaver {
     writes: PendingWrite[],
     taskId: string,
   ): Promise<void> {
-    const written = this.#watch(() => this.#inner.putWrites(config, writes, taskId));
+    const written = this.#watch(() =>
+      this.#inner.putWrites(config, withAskedAfter(writes), taskId),
+    );
     return new Heard((resolve, reject) => void written.then(resolve, reject));
   }
 

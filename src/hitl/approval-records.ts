@@ -29,6 +29,8 @@ export function approvalOf(job: PausedJob): ApprovalRecord {
 
 function asked(action: PendingAction): JsonObject {
   if (action.kind === 'ask_user_question') return json({ questions: action.questions });
+  if (action.kind === 'custom')
+    return json({ value: action.value, valueHash: hashOf(action.value) });
   const proposed = action.requests.map(({ toolCallId, name, args, argsHash }) => ({
     toolCallId,
     name,
@@ -75,6 +77,7 @@ function verdictDetails(
   action: PendingAction | undefined,
 ): JsonObject {
   if ('answers' in verdict) return json({ answers: verdict.answers });
+  if ('response' in verdict) return json({ response: verdict.response });
   const requests = action && 'requests' in action ? action.requests : [];
   const decisions = verdict.decisions.map((decision) => {
     const { toolCallId, editedArgs } = decision;

@@ -46,6 +46,10 @@ export function newPause(
     const { kind, questions } = asked;
     return { action: { ...head, kind, questions }, interruptId, warnAt };
   }
+  if (asked.kind === 'custom') {
+    const { interruptId: _id, ...custom } = asked;
+    return { action: { ...head, ...custom }, interruptId, warnAt };
+  }
   const requests = asked.requests.map((request) => ({
     ...request,
     argsHash: hashOf(request.args),

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../errors.ts';
 import { hashOf, type JsonObject } from '../lib/json.ts';
 import type { Answers, Decision, PendingAction, Verdict } from '../stream/pending-action.ts';
+import { responseFaults } from './response-check.ts';
 
 /** Is this an answer to what is asked? Pure; the order of the checks is that of PROTOCOL.md section 4. */
 
@@ -18,12 +19,14 @@ export type ArgsCheck = (name: string, args: JsonObject) => string | undefined;
 
 type Calls = Extract<PendingAction, { requests: unknown }>;
 type Questions = Extract<PendingAction, { questions: unknown }>;
+type Custom = Extract<PendingAction, { kind: 'custom' }>;
 
 export function checkVerdict(
   action: PendingAction,
   given: GivenVerdict,
   checkArgs: ArgsCheck,
 ): { verdict: Verdict } | { refusal: VerdictRefusal } {
+  if (action.kind === 'custom') return checkResponse(action, given);
   if (action.kind === 'ask_user_question') {
     const answers = toAnswers(action, given);
     const refusal = answers ? checkAnswers(action, answers) : incomplete('Answers are wanted.', {});
@@ -38,6 +41,18 @@ export function checkVerdict(
 
 function incomplete(message: string, details: JsonObject): VerdictRefusal {
   return { code: 'INCOMPLETE_DECISION', message, details };
+}
+
+function checkResponse(
+  { responseSchema }: Custom,
+  given: GivenVerdict,
+): { verdict: Verdict } | { refusal: VerdictRefusal } {
+  if (!('response' in given)) return { refusal: incomplete('A response is wanted.', {}) };
+  const { response } = given;
+  const faults = responseFaults(response, responseSchema);
+  if (faults.length === 0) return { verdict: { response } };
+  const message = 'The response is not what is asked for.';
+  return { refusal: { code: 'RESPONSE_INVALID', message, details: { faults } } };
 }
 
 function toAnswers(action: Questions, given: GivenVerdict): Answers | undefined {
@@ -160,6 +175,7 @@ function isAnswer(answer: string | string[] | undefined): boolean {
 export function normalise(given: GivenVerdict, accepted: Verdict | null): Verdict | undefined {
   if ('decisions' in given) return { decisions: given.decisions };
   if ('answers' in given) return { answers: given.answers };
+  if ('response' in given) return { response: given.response };
   const [only, ...more] = accepted && 'answers' in accepted ? Object.keys(accepted.answers) : [];
   return only !== undefined && more.length === 0
     ? { answers: { [only]: given.answer } }
@@ -169,6 +185,7 @@ export function normalise(given: GivenVerdict, accepted: Verdict | null): Verdic
 /** The same for the same verdict, whatever the order of its decisions. `scope` once is as good as none. */
 export function verdictHash(verdict: Verdict): string {
   if ('answers' in verdict) return hashOf({ answers: verdict.answers });
+  if ('response' in verdict) return hashOf({ response: verdict.response });
   const decisions = verdict.decisions
     .map(({ scope, ...rest }) =>
       scope === undefined || scope === 'once' ? rest : { ...rest, scope },

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { jsonObjectSchema } from './message.ts';
+import { jsonObjectSchema, jsonSchema, pathSchema } from './message.ts';
 
 /** What a paused generation waits for (docs/PROTOCOL.md section 4). */
 
@@ -69,6 +69,16 @@ export const pendingActionSchema = z.discriminatedUnion('kind', [
     kind: z.literal('recovery'),
     requests: z.array(approvalRequestSchema).min(1),
   }),
+  /** What a graph asks in a form of its own: the value it gave to LangGraph's `interrupt`. */
+  z.object({
+    ...actionBase,
+    kind: z.literal('custom'),
+    value: jsonSchema,
+    /** JSON Schema of the response; any JSON where not given. */
+    responseSchema: jsonObjectSchema.optional(),
+    /** Of the sub-agent that asks. */
+    path: pathSchema.optional(),
+  }),
 ]);
 export type PendingAction = z.infer<typeof pendingActionSchema>;
 
@@ -85,10 +95,11 @@ export type Decision = z.infer<typeof decisionSchema>;
 export const answersSchema = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
 export type Answers = z.infer<typeof answersSchema>;
 
-/** What a person said: decisions on calls, or answers to questions. */
+/** What a person said: decisions on calls, answers to questions, or the response to what a graph asks in its own form. */
 export const verdictSchema = z.union([
   z.object({ decisions: z.array(decisionSchema) }),
   z.object({ answers: answersSchema }),
+  z.object({ response: jsonSchema }),
 ]);
 export type Verdict = z.infer<typeof verdictSchema>;
 

@@ -53,15 +53,17 @@ export function restoreLog(job: Job, { actionId }: CommandOf<'restore_log'>): Tr
 
 /** Does the verdict answer each call or question once, and nothing else? */
 export function answersAll(action: PendingAction, verdict: Verdict): boolean {
-  const asked =
-    action.kind === 'ask_user_question'
-      ? action.questions.map((question) => question.id)
-      : action.requests.map((request) => request.toolCallId);
-  if ('answers' in verdict !== (action.kind === 'ask_user_question')) return false;
-  const given =
-    'answers' in verdict
-      ? Object.keys(verdict.answers)
-      : verdict.decisions.map((decision) => decision.toolCallId);
+  if (action.kind === 'custom') return 'response' in verdict;
+  if (action.kind === 'ask_user_question') {
+    const asked = action.questions.map((question) => question.id);
+    return 'answers' in verdict && sameIds(asked, Object.keys(verdict.answers));
+  }
+  const asked = action.requests.map((request) => request.toolCallId);
+  const given = 'decisions' in verdict ? verdict.decisions.map((it) => it.toolCallId) : undefined;
+  return given !== undefined && sameIds(asked, given);
+}
+
+function sameIds(asked: string[], given: string[]): boolean {
   return given.length === asked.length && asked.every((id) => given.includes(id));
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ApprovalStore } from '../../src/hitl/approval-store.ts';
+import { pendingActionSchema } from '../../src/stream/pending-action.ts';
 import { ALL, anApproval, anEntry, ODD, type UnderTest } from './approval-store-kit.ts';
 import { describePending } from './approval-store-pending.ts';
 import { describeApprovalRaces } from './approval-store-races.ts';
@@ -56,6 +57,20 @@ function describeLife(at: UnderTest): void {
 
       expect(await at.store.get('act')).toEqual(record);
       expect(await at.store.get('other')).toBeUndefined();
+    });
+
+    test('what a graph asks in its own form comes back as it was', async () => {
+      const { action, ...rest } = anApproval('act');
+      const value = { '': [null, 1.5, true, '🐙'], $set: { 'a.b': {} } };
+      const responseSchema = { $schema: 'x', properties: { $ref: { type: 'string' } } };
+      const { kind: _kind, ...head } = action;
+      const custom = { ...head, kind: 'custom' as const, value, responseSchema, path: ['call_1'] };
+      const record = { ...rest, action: pendingActionSchema.parse(custom) };
+
+      await at.store.open(record);
+
+      expect(await at.store.get('act')).toEqual(record);
+      expect(await pendingOf(at)).toEqual([record]);
     });
 
     test('opened again stays as it is, pending or not', async () => {

@@ -143,7 +143,7 @@ function anEntry(toolCallId: string, over: Partial<LedgerEntry>): LedgerEntry {
 
 /** The same pause, for a question what became of its call. */
 function asRecovery(job: PausedJob): PausedJob {
-  if (job.action.kind === 'ask_user_question') throw new Error('a pause with calls is wanted');
+  if (!('requests' in job.action)) throw new Error('a pause with calls is wanted');
   return { ...job, interruptId: null, action: { ...job.action, kind: 'recovery' } };
 }
 

@@ -1,5 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import { aQueuedJob, finalizing, finished, paused, running } from '../support/jobs.ts';
+import {
+  aQueuedJob,
+  finalizing,
+  finished,
+  paused,
+  pausedByCustom,
+  running,
+} from '../support/jobs.ts';
 import { ids, inserted, moved, NO_LIMIT, times, type UnderTest } from './job-store-kit.ts';
 
 /** insert. */
@@ -44,6 +51,7 @@ export function describeInsert(at: UnderTest): void {
     test.each([
       ['running', running],
       ['paused', paused],
+      ['paused by a form of its own', pausedByCustom],
       ['finalizing', finalizing],
     ])('a %s job keeps its conversation busy', async (_, next) => {
       const first = await moved(at, next(await inserted(at, { conversationId: 'conv' })));

@@ -109,9 +109,15 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
 /** What the client shows, without what only a stream or only the record knows. */
 export function shown(messages: UIMessage[]): unknown[] {
   return messages.map(({ id, role, parts }) => {
-    const kept = parts.filter(({ type }) => type !== 'step-start').map(shownPart);
+    const kept = parts.filter((part) => !isOfStream(part)).map(shownPart);
     return { id, role, parts: kept };
   });
+}
+
+/** No call of a tool stands for what a graph asked in its own form: once it is answered the record does not show it. */
+function isOfStream(part: UIMessage['parts'][number]): boolean {
+  if (part.type === 'step-start') return true;
+  return part.type === 'tool-custom_interrupt' && 'output' in part;
 }
 
 function shownPart(part: UIMessage['parts'][number]): unknown {

@@ -194,6 +194,14 @@ export function question(
   };
 }
 
+/** What a graph asks in its own form. */
+export function custom(
+  actionId: string,
+  revision: number,
+): Extract<PendingAction, { kind: 'custom' }> {
+  return { ...actionOf(actionId, revision), kind: 'custom', value: { pay: [1, null, 'two'] } };
+}
+
 /** An answer on its way to the agent. */
 export const carried = (action: PendingAction, interruptId: string | null = 'i1'): Answered => ({
   action,

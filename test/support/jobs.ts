@@ -96,6 +96,17 @@ export function paused(job: Job, expiresAt: number | null = null): PausedJob {
   return { ...base, ...next, status: 'paused', action, ...open, revision: action.revision };
 }
 
+/** The same, for what a graph asks in its own form. */
+export function pausedByCustom(job: Job): PausedJob {
+  const { action, ...rest } = paused(job);
+  const { actionId, revision, generationId, conversationId, createdAt, expiresAt } = action;
+  const head = { actionId, revision, generationId, conversationId, createdAt, expiresAt };
+  const value = { '': [null, 1.5, true, '🐙'], $set: { 'a.b': {} } };
+  const responseSchema = { $schema: 'x', properties: { $ref: { type: 'string' } } };
+  const custom = { ...head, kind: 'custom' as const, value, responseSchema, path: ['call_1'] };
+  return { ...rest, action: custom, interruptId: `${'0'.repeat(32)}#1` };
+}
+
 /** The next version of `job`, ended as completed and not yet announced. */
 export function finalizing(job: Job, leaseUntil = EPOCH + 20_000): FinalizingJob {
   const { base, next } = step(job);

@@ -33,7 +33,7 @@ export function actionOf(
     createdAt: '2026-11-21T00:00:00.000Z',
     expiresAt: null,
   };
-  if (asked.kind === 'ask_user_question') return { ...base, ...asked };
+  if (asked.kind !== 'tool_approval') return { ...base, ...asked };
   const requests = asked.requests.map((it) => ({ ...it, argsHash: hashOf(it.args) }));
   return { ...base, kind: asked.kind, requests };
 }
@@ -42,7 +42,7 @@ export type Say = Omit<Decision, 'toolCallId'>;
 
 /** One decision for each call, in their order; the last one for all that are left. */
 export function decide(action: PendingAction, ...said: Say[]): Verdict {
-  if (!('requests' in action)) throw new Error('these are questions');
+  if (!('requests' in action)) throw new Error('these are no calls');
   return {
     decisions: action.requests.map(({ toolCallId }, index) => {
       return { toolCallId, ...(said[index] ?? said.at(-1) ?? { decision: 'approve' }) };

@@ -170,6 +170,7 @@ export class RandomLog {
       return this.#result(agent, call, choice);
     }
     if (call.name === 'ask_user') return this.#pause(this.#asks(call));
+    if (kind === 5) return this.#pause(this.#asksItsOwnWay(agent, choice));
     if (kind < 6) return this.#result(agent, call, choice);
     this.#pause(
       this.#gates(
@@ -194,6 +195,18 @@ export class RandomLog {
 
   #asks(call: OpenCall): PendingAction {
     return { ...this.#head(), kind: 'ask_user_question', questions: [this.#question(call)] };
+  }
+
+  #asksItsOwnWay(agent: Agent, choice: number): PendingAction {
+    const value = [null, 'well?', 7, [{ deep: { er: [] } }], { form: {}, '': true }][choice % 5];
+    const responseSchema = { type: 'object', properties: { yes: { type: 'boolean' } } };
+    return {
+      ...this.#head(),
+      kind: 'custom',
+      value: value ?? null,
+      ...(choice % 2 === 0 ? { responseSchema } : {}),
+      ...this.#path(agent),
+    };
   }
 
   #gates(calls: OpenCall[]): PendingAction | undefined {
@@ -221,18 +234,11 @@ export class RandomLog {
     if (!paused) return;
     if (choice % 4 === 0) return this.#append({ type: 'title', title: 'A title' });
     const { actionId } = paused;
-    const said: Partial<EventOf<'action_resolved'>> =
-      paused.kind === 'ask_user_question'
-        ? { answers: { q1: 'green' } }
-        : {
-            decisions: paused.requests.map(({ toolCallId }) => ({
-              toolCallId,
-              decision: choice % 3 === 0 ? 'reject' : 'approve',
-            })),
-          };
+    const said = saidTo(paused, choice);
     const by = { decidedBy: 'u', decidedAt: AT };
     this.paused = undefined;
     this.#append({ type: 'action_resolved', actionId, outcome: 'decided', ...said, ...by });
+    if (paused.kind === 'custom') return;
     const asked =
       paused.kind === 'ask_user_question'
         ? this.#agents
@@ -319,4 +325,16 @@ export class RandomLog {
   get message() {
     return this.#fold.message();
   }
+}
+
+function saidTo(action: PendingAction, choice: number): Partial<EventOf<'action_resolved'>> {
+  if (action.kind === 'custom')
+    return { response: [null, false, '', { yes: true }][choice % 4] ?? null };
+  if (action.kind === 'ask_user_question') return { answers: { q1: 'green' } };
+  return {
+    decisions: action.requests.map(({ toolCallId }) => ({
+      toolCallId,
+      decision: choice % 3 === 0 ? 'reject' : 'approve',
+    })),
+  };
 }

@@ -4,16 +4,16 @@ import { tagOf } from './messages.ts';
 
 /** A pending action as AG-UI's interrupts: one for each call, or each question, that wants an answer. */
 
-export type InterruptKind = 'call' | 'recover' | 'ask';
+export type InterruptKind = 'call' | 'recover' | 'ask' | 'custom';
 
 export interface InterruptRef {
   actionId: string;
   kind: InterruptKind;
-  /** The tool call's id, or the question's. */
+  /** The tool call's id, or the question's; `value` where a graph asks in its own form. */
   item: string;
 }
 
-const FORM = /^([A-Za-z0-9_.-]{1,128}):(call|recover|ask):(.+)$/s;
+const FORM = /^([A-Za-z0-9_.-]{1,128}):(call|recover|ask|custom):(.+)$/s;
 
 /** Says all that an answer needs, so that none depends on what the client remembers. */
 export function formatInterruptId({ actionId, kind, item }: InterruptRef): string {
@@ -23,8 +23,13 @@ export function formatInterruptId({ actionId, kind, item }: InterruptRef): strin
 export function parseInterruptId(id: string): InterruptRef | undefined {
   const [, actionId, kind, item] = FORM.exec(id) ?? [];
   if (actionId === undefined || item === undefined) return undefined;
-  if (kind !== 'call' && kind !== 'recover' && kind !== 'ask') return undefined;
-  return { actionId, kind, item };
+  return isKind(kind) ? { actionId, kind, item } : undefined;
+}
+
+const KINDS: readonly unknown[] = ['call', 'recover', 'ask', 'custom'] satisfies InterruptKind[];
+
+function isKind(kind: unknown): kind is InterruptKind {
+  return KINDS.includes(kind);
 }
 
 type Question = Extract<PendingAction, { questions: unknown }>['questions'][number];
@@ -36,6 +41,7 @@ export function interruptsOf(
 ): JsonObject[] {
   const { actionId, expiresAt } = action;
   const common = expiresAt === null ? {} : { expiresAt };
+  if (action.kind === 'custom') return [{ ...customInterrupt(action), ...common }];
   if (action.kind === 'ask_user_question') {
     return action.questions.map((question) => ({
       id: formatInterruptId({ actionId, kind: 'ask', item: question.id }),
@@ -57,6 +63,19 @@ export function interruptsOf(
     ...tagOf(pathOf(request.toolCallId)),
     metadata: { holdfast: { actionId, kind: action.kind, request: plain(request) } },
   }));
+}
+
+type Custom = Extract<PendingAction, { kind: 'custom' }>;
+
+function customInterrupt({ actionId, kind, value, responseSchema, path }: Custom): JsonObject {
+  return {
+    id: formatInterruptId({ actionId, kind, item: 'value' }),
+    reason: 'custom',
+    message: typeof value === 'string' ? value : 'The agent waits for a response.',
+    ...(responseSchema && { responseSchema }),
+    ...tagOf(path),
+    metadata: { holdfast: { actionId, kind, value } },
+  };
 }
 
 function messageOf(kind: InterruptKind, { name, description }: ApprovalRequest): string {

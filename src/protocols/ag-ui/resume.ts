@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { validate } from '../../http/validate.ts';
-import { jsonObjectSchema } from '../../stream/message.ts';
+import type { Json } from '../../lib/json.ts';
+import { jsonObjectSchema, jsonSchema } from '../../stream/message.ts';
 import {
   decisionKindSchema,
   type Answers,
@@ -25,7 +26,7 @@ export interface Resumption {
   actionId: string;
   /** Every entry says cancelled: the person will not answer. */
   abandoned: boolean;
-  /** Null: questions that are abandoned have no answer. */
+  /** Null: questions that are abandoned have no answer, nor has what a graph asks in its own form. */
   verdict: Verdict | null;
 }
 
@@ -58,6 +59,10 @@ export function decodeResume(entries: readonly ResumeEntry[]): Resumption {
     throw invalid('resume answers interrupts of more than one pause.');
   }
   const abandoned = entries.every(({ status }) => status === 'cancelled');
+  if (kind === 'custom') {
+    if (abandoned) return { actionId, abandoned, verdict: null };
+    return { actionId, abandoned, verdict: { response: responseOf(entries) } };
+  }
   const items = entries.map((entry, index) => ({ entry, item: refs[index]?.item ?? '' }));
   if (kind !== 'ask') {
     const decisions = items.map(({ entry, item }) => decisionOf(entry, kind, item));
@@ -65,6 +70,13 @@ export function decodeResume(entries: readonly ResumeEntry[]): Resumption {
   }
   if (abandoned) return { actionId, abandoned, verdict: null };
   return { actionId, abandoned, verdict: { answers: answersOf(items) } };
+}
+
+/** The payload of the one entry, as it stands. */
+function responseOf([entry, ...others]: readonly ResumeEntry[]): Json {
+  const response = jsonSchema.safeParse(entry?.payload);
+  if (response.success && others.length === 0) return response.data;
+  throw invalid('resume: one payload is wanted, the response as JSON.');
 }
 
 function invalid(message: string): AppError {

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
+import type { Json } from '../../lib/json.ts';
 import type { ResumeRequest } from '../../stream/generations.ts';
+import { jsonSchema } from '../../stream/message.ts';
 import type { Answers, Decision, PendingAction } from '../../stream/pending-action.ts';
 import type { GivenDecision, GivenOutput } from './request.ts';
 
@@ -60,8 +62,15 @@ const outputSchema = z.union([
   z.object({ answers: z.record(z.string(), z.union([words, z.array(words)])) }),
 ]);
 
-/** A text where there is one question, else `{answers}` by the questions' ids. */
-function answersOf({ output }: GivenOutput): { answers: Answers } | { answer: string } {
+type Said = { answers: Answers } | { answer: string } | { response: Json };
+
+/** The response as it stands; of questions a text where there is one, else `{answers}` by the questions' ids. */
+function answersOf({ output, custom }: GivenOutput): Said {
+  if (custom) {
+    const response = jsonSchema.safeParse(output);
+    if (response.success) return { response: response.data };
+    throw new AppError('INCOMPLETE_DECISION', 'The output is the response, as JSON.');
+  }
   const given = outputSchema.safeParse(output);
   if (given.success) return typeof given.data === 'string' ? { answer: given.data } : given.data;
   throw new AppError(

@@ -10,6 +10,7 @@ import { retellWhatStands } from './recovered.ts';
 import {
   ASK_USER,
   askingCall,
+  askingTool,
   descriptorOf,
   NOT_FINISHED,
   questionsOf,
@@ -145,9 +146,11 @@ function paused(draft: Draft, { action }: EventOf<'pending_action'>): void {
   draft.closeText();
   draft.action = action;
   const asked = new Set<string>();
-  if (action.kind === 'ask_user_question') {
+  if (!('requests' in action)) {
     const toolCallId = askingCall(action, draft.unresolved);
-    if (!draft.call(toolCallId)) draft.announce({ toolCallId, name: ASK_USER, path: [] });
+    const name = askingTool(action) ?? ASK_USER;
+    const path = action.kind === 'custom' ? (action.path ?? []) : [];
+    if (!draft.call(toolCallId)) draft.announce({ toolCallId, name, path });
     const ours = { actionId: action.actionId };
     draft.tellInput(toolCallId, { input: questionsOf(action), ours });
     asked.add(toolCallId);
@@ -183,9 +186,10 @@ function resolved(draft: Draft, body: EventOf<'action_resolved'>): void {
     if (decision === 'edit' && editedArgs) draft.setArgs(toolCallId, editedArgs);
     draft.tellInput(toolCallId, {});
   }
-  // Questions that no call of a tool asked: their part has the action's id, and no result will follow.
-  const output = JSON.stringify(body.answers ?? {});
-  draft.tellResult(body.actionId, { type: 'tool-output-available', output });
+  // What no call of a tool asked: its part has the action's id, and no result will follow.
+  const { actionId, answers = {}, response } = body;
+  const output = response === undefined ? JSON.stringify(answers) : response;
+  draft.tellResult(actionId, { type: 'tool-output-available', output });
 }
 
 /** Nothing is left open, also where it was stopped in the middle. */

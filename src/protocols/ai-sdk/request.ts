@@ -3,7 +3,7 @@ import { AppError } from '../../errors.ts';
 import { ID_PATTERN } from '../../http/schemas.ts';
 import { validate } from '../../http/validate.ts';
 import { type ApprovalId, parseApprovalId } from './approval-id.ts';
-import { ASK_USER } from './tool-parts.ts';
+import { ASK_USER, CUSTOM } from './tool-parts.ts';
 
 /**
  * What a client of the AI SDK asks for, read out of the history that it sends: the text of the last user message, or
@@ -68,6 +68,8 @@ export interface GivenDecision extends ApprovalId {
 
 export interface GivenOutput {
   toolCallId: string;
+  /** To what a graph asked in its own form: it is the response as it stands. */
+  custom: boolean;
   /** Of the question, where the client kept what it was given. */
   actionId: string | undefined;
   /** Undefined: the client's tool failed. */
@@ -160,9 +162,13 @@ function answersIn(message: unknown): { decisions: GivenDecision[]; outputs: Giv
     .filter((part) => part['state'] === 'approval-responded')
     .flatMap((part) => decisionIn(part['approval']));
   const outputs = parts
-    .filter((part) => part['type'] === `tool-${ASK_USER}` || part['toolName'] === ASK_USER)
+    .filter((part) => isOf(part, ASK_USER) || isOf(part, CUSTOM))
     .flatMap(outputIn);
   return { decisions, outputs };
+}
+
+function isOf(part: Record<string, unknown>, tool: string): boolean {
+  return part['type'] === `tool-${tool}` || part['toolName'] === tool;
 }
 
 /** Nothing where the approval is none of ours. */
@@ -178,7 +184,8 @@ function outputIn(part: Record<string, unknown>): GivenOutput[] {
   if (state !== 'output-available' && state !== 'output-error') return [];
   const { toolCallId } = validate(toolCallIdSchema, part);
   const known = actionIdSchema.safeParse(part).data?.callProviderMetadata.holdfast.actionId;
-  return [{ toolCallId, actionId: known, output: state === 'output-error' ? undefined : output }];
+  const said = state === 'output-error' ? undefined : output;
+  return [{ toolCallId, actionId: known, output: said, custom: isOf(part, CUSTOM) }];
 }
 
 const actionIdSchema = z.object({

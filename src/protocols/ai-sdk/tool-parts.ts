@@ -12,6 +12,9 @@ import type { ApprovalRequest, PendingAction } from '../../stream/pending-action
 /** The tool by which the model asks the user: to the AI SDK, a tool that the client runs. */
 export const ASK_USER = 'ask_user';
 
+/** In place of a tool where a graph asks in its own form: the client's output is the response. */
+export const CUSTOM = 'custom_interrupt';
+
 /** Output of a call that waits for the decision on others of its batch: the stock helpers want one from each. */
 export const WAITING: JsonObject = { status: 'waiting' };
 
@@ -82,8 +85,18 @@ export function askingCall(action: PendingAction, unresolved: Iterable<AskedCall
   return action.actionId;
 }
 
-/** What the client's tool is given: the questions with their ids. */
+/** The client's tool that is asked; undefined: calls are asked for, each by its own part. */
+export function askingTool({ kind }: PendingAction): string | undefined {
+  if (kind === 'custom') return CUSTOM;
+  return kind === 'ask_user_question' ? ASK_USER : undefined;
+}
+
+/** What the client's tool is given: the questions with their ids, or what the graph asks. */
 export function questionsOf(action: PendingAction): JsonObject {
+  if (action.kind === 'custom') {
+    const { value, responseSchema } = action;
+    return { value, ...(responseSchema && { responseSchema }) };
+  }
   if (action.kind !== 'ask_user_question') return {};
   return jsonObjectSchema.parse(z.json().parse({ questions: action.questions }));
 }

@@ -12,6 +12,7 @@ import { metadataOf } from './chunks.ts';
 import {
   ASK_USER,
   askingCall,
+  askingTool,
   descriptorOf,
   NOT_FINISHED,
   questionsOf,
@@ -68,7 +69,7 @@ function answerParts(content: MessagePart[], action: PendingAction | undefined):
     afterCall ||= isCall && !part.path;
     parts.push(isCall ? callPart(part, asked) : partOf(part));
   }
-  if (asked && !asked.inContent) parts.push(questionPart(asked, {}));
+  if (asked && !asked.inContent) parts.push(questionPart(asked, placeOf(asked)));
   return parts;
 }
 
@@ -104,9 +105,13 @@ function askedIn(content: MessagePart[], action: PendingAction): Asked {
     (part): part is ToolCallPart => part.type === 'tool_call' && !resultOfPart(part),
   );
   const toolCallId = askingCall(action, open);
-  const isAsked = action.kind === 'ask_user_question';
+  const isAsked = askingTool(action) !== undefined;
   const inContent = !isAsked || open.some((part) => part.toolCallId === toolCallId);
   return { action, toolCallId, inContent };
+}
+
+function placeOf({ action }: Asked): JsonObject {
+  return action.kind === 'custom' && action.path ? { path: action.path } : {};
 }
 
 function callPart(part: ToolCallPart, asked: Asked | undefined): UiPart {
@@ -131,7 +136,7 @@ function openPart(part: ToolCallPart, asked: Asked, known: JsonObject): UiPart {
   const { toolCallId, name, args } = part;
   const { action } = asked;
   const call = { type: `tool-${name}`, toolCallId, input: args };
-  if (action.kind === 'ask_user_question') {
+  if (!('requests' in action)) {
     if (toolCallId === asked.toolCallId)
       return questionPart(asked, part.path ? { path: part.path } : {});
     return { ...call, state: 'output-available', output: WAITING, ...known };
@@ -146,7 +151,7 @@ function openPart(part: ToolCallPart, asked: Asked, known: JsonObject): UiPart {
 
 function questionPart({ action, toolCallId }: Asked, place: JsonObject): UiPart {
   return {
-    type: `tool-${ASK_USER}`,
+    type: `tool-${askingTool(action) ?? ASK_USER}`,
     toolCallId,
     state: 'input-available',
     input: questionsOf(action),

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
-import type { Answers, Decision, PendingAction } from '../../stream/pending-action.ts';
+import type { Json } from '../../lib/json.ts';
+import { jsonSchema } from '../../stream/message.ts';
+import type { Answers, Decision, PendingAction, Verdict } from '../../stream/pending-action.ts';
+import { walkJson } from '../../http/json-walker.ts';
 import { parseApprovalId, parseQuestionId } from './ids.ts';
 import { invalid } from './refusals.ts';
 import type { GivenAnswer } from './response-request.ts';
@@ -10,7 +13,7 @@ import { textOf } from './text-content.ts';
 
 export interface Answered {
   action: PendingAction;
-  verdict: { decisions: Decision[] } | { answers: Answers } | { answer: string };
+  verdict: Verdict | { answer: string };
 }
 
 function actionIdOf(given: GivenAnswer): string | undefined {
@@ -30,6 +33,7 @@ export function answeredAction(given: GivenAnswer[], actions: PendingAction[]): 
       headers: { 'X-Should-Retry': 'false' },
     });
   }
+  if (action.kind === 'custom') return { action, verdict: responseOf(given) };
   if (action.kind === 'ask_user_question') return { action, verdict: answersOf(action, given) };
   return { action, verdict: { decisions: given.map((it) => decisionOf(action, it)) } };
 }
@@ -77,6 +81,23 @@ function answersOf(
   }
   if (!text.safeParse(said).success) throw invalid('input', 'The answer is too long.');
   return { answer: said };
+}
+
+/** The output as JSON; a text that is none is a string. */
+function responseOf([given, ...others]: GivenAnswer[]): { response: Json } {
+  if (given?.type !== 'function_call_output' || others.length > 0) {
+    throw invalid('input', 'Something is asked, which one function_call_output answers.');
+  }
+  const said = textOf(given.output, 'input');
+  const value = parsed(said);
+  if (value === undefined) return { response: said };
+  return { response: jsonSchema.parse(checked(value)) };
+}
+
+/** JSON inside of JSON: it has not passed the walker yet. */
+function checked(value: unknown): unknown {
+  walkJson(value, { jsonDepth: 32, jsonKeys: 1_000 });
+  return value;
 }
 
 function parsed(said: string): unknown {

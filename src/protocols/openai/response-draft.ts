@@ -177,7 +177,7 @@ export class ResponseDraft {
       } else this.#add(item);
       this.#done(index, item);
     }
-    if (action.kind === 'ask_user_question') return;
+    if (!('requests' in action)) return;
     for (const [place, { toolCallId }] of action.requests.entries()) {
       const call = this.state.calls.get(toolCallId);
       if (call) this.#know(toolCallId, { ...call, approvalId: items[place]?.id ?? null });

@@ -125,21 +125,15 @@ export function callOfPart({ name, args, status, output }: ToolCallPart): Omit<C
   return { ...known, result: unfinished ? null : { status, output: output ?? '' } };
 }
 
-/** What a pause asks for: an approval for each call, or one function call with the questions. */
+/** What a pause asks for: an approval for each call, or one function call with the questions or what a graph asks. */
 export function askingItems(
   action: PendingAction,
   newId: (place: number) => string,
 ): (ApprovalItem | QuestionItem)[] {
-  if (action.kind === 'ask_user_question') {
+  if (!('requests' in action)) {
+    const call_id = formatQuestionId(action.actionId);
     return [
-      {
-        id: newId(0),
-        type: 'function_call',
-        call_id: formatQuestionId(action.actionId),
-        name: 'ask_user',
-        arguments: JSON.stringify({ questions: action.questions }),
-        status: 'completed',
-      },
+      { id: newId(0), type: 'function_call', call_id, ...functionOf(action), status: 'completed' },
     ];
   }
   return action.requests.map(({ name, args }, index) => ({
@@ -149,4 +143,13 @@ export function askingItems(
     name,
     arguments: JSON.stringify(args),
   }));
+}
+
+type Questioning = Exclude<PendingAction, { requests: unknown }>;
+
+function functionOf(action: Questioning): Pick<QuestionItem, 'name' | 'arguments'> {
+  if (action.kind === 'ask_user_question')
+    return { name: 'ask_user', arguments: JSON.stringify({ questions: action.questions }) };
+  const { value, responseSchema } = action;
+  return { name: 'custom_interrupt', arguments: JSON.stringify({ value, responseSchema }) };
 }

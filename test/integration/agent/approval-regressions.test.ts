@@ -287,23 +287,26 @@ describe('an answer and its checkpoint', () => {
     expect(historyFault(bench.model.sent.at(-1) ?? [])).toBeUndefined();
   });
 
-  test('an interrupt that is not ours ends the run, it does not hang it', async () => {
-    const foreign = { ...twiceAskingTool(), name: 'foreign' };
+  test('a tool that interrupts in its own way is asked for, and gets the response as it is', async () => {
     const tool: ToolDefinition = {
-      ...foreign,
+      ...twiceAskingTool(),
+      name: 'foreign',
       bind: () =>
         new DynamicStructuredTool({
           name: 'foreign',
           description: 'asks in its own way',
           schema: z.object({ n: z.number() }),
-          func: async () => String(interrupt('well?')),
+          func: async () => JSON.stringify(interrupt('well?')),
         }),
     };
     const bench = batchBench({ checkpoints, tools: [tool] });
 
     const run = await start(bench, call('foreign', 1));
 
-    expect(run.outcome?.error).toMatchObject({ code: 'PAUSE_UNSUPPORTED' });
+    expect(run.asked).toMatchObject({ kind: 'custom', value: 'well?' });
+    const rest = await run.answer({ response: { actionId: 'x', decisions: [] } });
+
+    expect(resultsIn(rest)).toEqual([{ status: 'ok', output: '{"actionId":"x","decisions":[]}' }]);
   });
 });
 

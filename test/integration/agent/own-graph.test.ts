@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { tool } from '@langchain/core/tools';
-import { Annotation, interrupt, MemorySaver, StateGraph } from '@langchain/langgraph';
+import { Annotation, MemorySaver, StateGraph } from '@langchain/langgraph';
 import { ToolNode } from '@langchain/langgraph/prebuilt';
 import { createAgent } from 'langchain';
 import { z } from 'zod';
@@ -184,15 +184,6 @@ describe('how it ends', () => {
     const { runner, request } = benchOf(graph.compile(), { maxSteps: 1 });
 
     expect(codeOf(await collect(runner.run(request('hi'))))).toBe('MAX_STEPS');
-  });
-
-  test('a question in a form of its own: PAUSE_UNSUPPORTED', async () => {
-    const graph = state()
-      .addNode('ask', () => ({ messages: [String(interrupt({ what: 'now?' }))] }))
-      .addEdge('__start__', 'ask');
-    const { runner, request } = benchOf(graph.compile());
-
-    expect(codeOf(await collect(runner.run(request('hi'))))).toBe('PAUSE_UNSUPPORTED');
   });
 
   test('a stop ends it at once, whatever its node does', async () => {

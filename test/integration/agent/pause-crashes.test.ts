@@ -65,6 +65,8 @@ async function play(batch: BatchCall[], writes: number): Promise<Played> {
       if ('requests' in action) {
         asked.push(...action.requests.map(({ toolCallId }) => toolCallId));
         run.note(decide(action, ...action.requests.map(({ toolCallId }) => sayFor(toolCallId))));
+      } else if (action.kind === 'custom') {
+        throw new Error('nothing asks in its own form here');
       } else {
         asked.push(...action.questions.map(({ question }) => question));
         run.note({ answers: { q1: `to ${action.questions[0]?.question ?? ''}` } });
@@ -104,7 +106,7 @@ const SCENES: Record<string, BatchCall[]> = {
 };
 
 /** Every so many writes, another one first in each scene; CRASH_STRIDE=1 dies after every single one. */
-const STRIDE = Number(process.env['CRASH_STRIDE'] ?? 8);
+const STRIDE = Number(process.env['CRASH_STRIDE'] ?? 12);
 const cases = Object.entries(SCENES).map(
   ([scene, batch], index) => [scene, batch, index % STRIDE] as const,
 );

@@ -97,10 +97,11 @@ describe('people asked from inside sub-agents', () => {
     const run = await start(bench, helper('a', call('gated', 1)), helper('b', call('gated', 2)));
     const pending = await asking(run);
     const ids = pending.map(({ value }) =>
-      value?.kind === 'tool_approval' ? value.requests[0]?.toolCallId : undefined,
+      value.kind === 'tool_approval' ? value.requests[0]?.toolCallId : undefined,
     );
     const [first, second] = order.map((index) => pending[index]);
-    if (!first?.value || !second?.value) throw new Error('two are asked for');
+    if (!first || !second || first.value.kind === 'unsupported')
+      throw new Error('two are asked for');
 
     const action = actionOf(pauseFor(first.id, first.value));
     const verdict = decide(action, { decision: 'approve' });

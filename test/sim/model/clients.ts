@@ -64,7 +64,7 @@ interface Answer {
 function allowed(job: Job, { revision, decision }: Answer): boolean {
   if (job.status !== 'paused' || job.revision !== revision) return true;
   const { action } = job;
-  if (action.kind === 'ask_user_question') return false;
+  if (!('requests' in action)) return false;
   return action.requests.every((request) => request.allowedDecisions.includes(decision));
 }
 

@@ -104,7 +104,10 @@ describe('the way on', () => {
       },
     );
     expect(() => wayOn([pending({ value: other })], answered)).toThrow(mismatch);
-    expect(() => wayOn([pending({ value: undefined })], answered)).toThrow(mismatch);
+    const unsupported = pending({ value: { kind: 'unsupported', fault: 'no JSON' } });
+    expect(() => wayOn([unsupported], answered)).toThrow(
+      expect.objectContaining({ code: 'PAUSE_UNSUPPORTED', message: 'no JSON' }),
+    );
   });
 
   test('a decision that the call does not allow is refused', () => {

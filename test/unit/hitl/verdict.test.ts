@@ -5,6 +5,8 @@ import {
   verdictHash,
   type GivenVerdict,
 } from '../../../src/hitl/verdict.ts';
+import { schemaFault } from '../../../src/hitl/response-check.ts';
+import type { Json, JsonObject } from '../../../src/lib/json.ts';
 import type { Decision, PendingAction } from '../../../src/stream/pending-action.ts';
 
 const head = {
@@ -186,5 +188,101 @@ describe('the hash of a verdict', () => {
     expect(verdictHash({ decisions: [other] })).not.toBe(
       verdictHash({ decisions: [approve('a')] }),
     );
+  });
+});
+
+const hash = (response: Json): string => verdictHash({ response });
+
+const custom = (responseSchema?: JsonObject): PendingAction => {
+  const value = { pay: 3 };
+  return { ...head, kind: 'custom', value, ...(responseSchema && { responseSchema }) };
+};
+const refusalOf = (given: GivenVerdict, schema?: JsonObject) => {
+  const checked = checkVerdict(custom(schema), given, noCheck);
+  return 'refusal' in checked ? checked.refusal : undefined;
+};
+const faults = (response: Json) => refusalOf({ response })?.details['faults'];
+
+describe('a response to what a graph asks in its own form', () => {
+  const form: JsonObject = {
+    type: 'object',
+    properties: { yes: { type: 'boolean' }, why: { type: 'string', pattern: '^[a-z ]+$' } },
+    required: ['yes'],
+    additionalProperties: false,
+  };
+
+  test.each([null, false, 0, '', 'x', [], {}, { a: [1] }])(
+    '%j where nothing is said of it',
+    (it) => {
+      expect(checkVerdict(custom(), { response: it }, noCheck)).toEqual({
+        verdict: { response: it },
+      });
+    },
+  );
+
+  test('decisions and answers are no response, and a response is neither', () => {
+    const response = { response: { q1: 'x' } };
+
+    expect(refusalOf({ decisions: [] })).toMatchObject({ code: 'INCOMPLETE_DECISION' });
+    expect(refusalOf({ answer: 'x' })).toMatchObject({ code: 'INCOMPLETE_DECISION' });
+    expect(checkVerdict(one, response, noCheck)).toMatchObject({
+      refusal: { code: 'INCOMPLETE_DECISION' },
+    });
+    expect(checkVerdict(approval, response, noCheck)).toMatchObject({
+      refusal: { code: 'UNDECIDED' },
+    });
+  });
+
+  test('all that is wrong is said at once, each with its path', () => {
+    const refused = refusalOf({ response: { why: 'No!', more: 1 } }, form);
+
+    expect(refused).toMatchObject({ code: 'RESPONSE_INVALID' });
+    expect(refused?.details).toEqual({
+      faults: expect.arrayContaining([
+        { path: '', message: "must have required property 'yes'" },
+        { path: '', message: 'must NOT have additional properties: more' },
+        { path: '/why', message: 'must match pattern "^[a-z ]+$"' },
+      ]),
+    });
+    expect(refusalOf({ response: { yes: true, why: 'so it is' } }, form)).toBeUndefined();
+  });
+
+  test.each<[string, JsonObject]>([
+    ['draft 07', { $schema: 'http://json-schema.org/draft-07/schema#', type: 'string' }],
+    ['draft 2020-12', { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'string' }],
+    ['a reference within', { $ref: '#/$defs/text', $defs: { text: { type: 'string' } } }],
+    ['an id that another schema had', { $id: 'same', type: 'string' }],
+    ['the same id again', { $id: 'same', type: 'string', minLength: 1 }],
+    ['an unknown format', { type: 'string', format: 'nonsense' }],
+  ])('%s is understood', (_what, schema) => {
+    expect(schemaFault(schema)).toBeUndefined();
+    expect(refusalOf({ response: 'x' }, schema)).toBeUndefined();
+    expect(refusalOf({ response: 1 }, schema)).toMatchObject({ code: 'RESPONSE_INVALID' });
+  });
+
+  test('what would keep the server busy is given up', () => {
+    const slow = { type: 'string', pattern: '^(a+)+$' };
+
+    const refused = refusalOf({ response: `${'a'.repeat(40)}!` }, slow);
+
+    expect(refused?.details).toEqual({
+      faults: [{ path: '', message: 'takes too long to check' }],
+    });
+  });
+
+  test('too long a response, and one that a checkpoint would change, are refused', () => {
+    expect(faults('x'.repeat(100_000))).toMatchObject([
+      { message: expect.stringMatching(/longer/) },
+    ]);
+    expect(faults([{ a: { lc: 2, type: 'undefined' } }])).toMatchObject([
+      { message: expect.stringMatching(/'lc'/) },
+    ]);
+  });
+
+  test('its hash is the same whatever the order of its keys', () => {
+    expect(hash({ a: 1, b: [2] })).toBe(hash({ b: [2], a: 1 }));
+    expect(hash({ a: 1 })).not.toBe(hash({ a: 2 }));
+    expect(hash(null)).not.toBe(hash(false));
+    expect(normalise({ response: null }, null)).toEqual({ response: null });
   });
 });

@@ -127,7 +127,7 @@ describe('a log as a UI message stream', () => {
           expect(approvalsAnswered({ messages: [waiting] })).toBe(false);
           expect(toolsAnswered({ messages: [waiting] })).toBe(false);
           const answered = answerAll(waiting);
-          const isQuestion = body.action.kind === 'ask_user_question';
+          const isQuestion = !('requests' in body.action);
           const helper = isQuestion ? toolsAnswered : approvalsAnswered;
           // A limit of the stock client: beside a call that was denied its helper sees no answer to a question.
           const denied = toolPartsOf(answered).some(({ state }) => state === 'output-denied');

@@ -6,6 +6,7 @@ import {
   actor,
   approval,
   carried,
+  custom,
   decided,
   EXPIRY,
   LEASE_END,
@@ -78,6 +79,10 @@ describe('T5 decide', () => {
     ['decisions on questions', question('a1', 1), { decisions: [said('q1', 'approve')] }],
     ['one of two questions', question('a1', 1, ['q1', 'q2']), { answers: { q1: 'yes' } }],
     ['another question', question('a1', 1), { answers: { q2: 'yes' } }],
+    ['a response to calls', approval('a1', 1), { response: 'yes' }],
+    ['a response to questions', question('a1', 1), { response: { q1: 'yes' } }],
+    ['decisions on a form of its own', custom('a1', 1), { decisions: [] }],
+    ['answers to a form of its own', custom('a1', 1), { answers: {} }],
   ])('is refused with %s', (_name, action, verdict) => {
     expect(refusal(pausedJob({ action }), decide(verdict))).toBe('not_answered');
   });
@@ -90,6 +95,15 @@ describe('T5 decide', () => {
 
     expect(job).toMatchObject({ status: 'queued', reason: 'resumed', answered: carried(action) });
     expect(job.resolutions).toEqual([decided('a1', verdict)]);
+  });
+
+  test.each([null, false, '', { any: ['json'] }])('takes %j as a response', (response) => {
+    const action = custom('a1', 1);
+
+    const job = moved(pausedJob({ action }), decide({ response }));
+
+    expect(job).toMatchObject({ status: 'queued', reason: 'resumed', answered: carried(action) });
+    expect(job.resolutions).toEqual([decided('a1', { response })]);
   });
 
   test('leaves the ledger alone where the question was about approval', () => {
@@ -217,7 +231,7 @@ describe('T11 expire', () => {
     );
   });
 
-  test.each([question('a1', 1), recovery('a1', 1)])(
+  test.each([question('a1', 1), recovery('a1', 1), custom('a1', 1)])(
     'the policy of rejecting does not answer a $kind',
     (action) => {
       const job = pausedJob({ action });

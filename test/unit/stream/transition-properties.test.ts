@@ -9,6 +9,7 @@ import { commands, result } from '../../support/commands-sim.ts';
 import {
   approval,
   call,
+  custom,
   decided,
   finalizingJob,
   finishedJob,
@@ -79,13 +80,14 @@ const intents = fc.record({
   callId: fc.constantFrom(...CALLS),
   decision: fc.constantFrom(...DECISIONS),
   asked: calls,
-  kind: fc.constantFrom('tool_approval', 'recovery', 'ask_user_question'),
+  kind: fc.constantFrom('tool_approval', 'recovery', 'ask_user_question', 'custom'),
   policy: fc.constantFrom('fail' as const, 'reject' as const),
 });
 type Intent = typeof intents extends fc.Arbitrary<infer T> ? T : never;
 
 function newAction(intent: Intent, actionId: string, revision: number): PendingAction {
   if (intent.kind === 'ask_user_question') return question(actionId, revision);
+  if (intent.kind === 'custom') return custom(actionId, revision);
   const make = intent.kind === 'recovery' ? recovery : approval;
   return make(actionId, revision, intent.asked);
 }
@@ -94,6 +96,7 @@ function verdictFor(job: Job, { decision, asked }: Intent): Verdict {
   if (job.status !== 'paused')
     return { decisions: asked.map((toolCallId) => ({ toolCallId, decision })) };
   const { action } = job;
+  if (action.kind === 'custom') return { response: { said: decision } };
   if (action.kind === 'ask_user_question')
     return { answers: Object.fromEntries(action.questions.map(({ id }) => [id, 'yes'])) };
   return { decisions: action.requests.map(({ toolCallId }) => ({ toolCallId, decision })) };
