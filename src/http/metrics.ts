@@ -1,6 +1,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { outcomeSchema, resetReasonSchema } from '../stream/events.ts';
 import type { StreamMetrics } from '../stream/metrics.ts';
+import type { McpMetrics } from '../mcp/metrics.ts';
+import { mcpMetrics } from './mcp-metrics.ts';
 import type { UsageMetrics } from '../usage/usage-meter.ts';
 import { ACTION_OUTCOMES } from '../stream/pending-action.ts';
 
@@ -15,6 +17,7 @@ export interface HttpObservation {
 export interface AppMetrics {
   stream: StreamMetrics;
   usage: UsageMetrics;
+  mcp: McpMetrics;
   request(observation: HttpObservation): void;
   /** In the Prometheus text format. */
   text(): Promise<string>;
@@ -110,6 +113,7 @@ export function createMetrics(options: { ofProcess: boolean }): AppMetrics {
   return {
     stream: streamMetrics(registry),
     usage: usageMetrics(registry),
+    mcp: mcpMetrics(registry),
     request: ({ method, route, status, ms }) =>
       requests.observe({ method, route, status }, ms / 1_000),
     text: () => registry.metrics(),
