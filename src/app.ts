@@ -1,9 +1,11 @@
 import express from 'express';
 import type { Express, RequestHandler } from 'express';
 import helmet from 'helmet';
+import { createAgentController } from './controllers/agents.ts';
 import { createApprovalController } from './controllers/approvals.ts';
 import { createChatController } from './controllers/chat.ts';
 import { createConversationController } from './controllers/conversations.ts';
+import { createFileController } from './controllers/files.ts';
 import { createOpsController } from './controllers/ops.ts';
 import { createPageController } from './controllers/page.ts';
 import { createSessionController } from './controllers/session.ts';
@@ -23,10 +25,12 @@ import { mountRoutes } from './http/route.ts';
 import type { Route } from './http/route.ts';
 import { traceRequests } from './http/trace-requests.ts';
 import { protocolRoutes } from './protocols/index.ts';
+import { agentRoutes } from './routes/agents.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { authRoutes } from './routes/auth.ts';
 import { chatRoutes } from './routes/chat.ts';
 import { conversationRoutes } from './routes/conversations.ts';
+import { fileRoutes } from './routes/files.ts';
 import { opsRoutes } from './routes/ops.ts';
 import { pageRoutes } from './routes/page.ts';
 import { usageRoutes } from './routes/usage.ts';
@@ -43,7 +47,9 @@ export function createRoutes(ctx: AppContext, authenticator: Authenticator): Rou
     }),
     ...approvalRoutes(createApprovalController(ctx)),
     ...conversationRoutes(createConversationController(ctx)),
+    ...agentRoutes(createAgentController(ctx)),
     ...usageRoutes(createUsageController(ctx)),
+    ...fileRoutes(createFileController(ctx)),
     ...protocolRoutes(ctx),
     ...authRoutes(createSessionController({ clock: ctx.clock, authenticator })),
     ...pageRoutes(createPageController({ files: once(() => readPageFiles()) })),

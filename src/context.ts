@@ -3,12 +3,16 @@ import { createAdmission } from './admission/admission.ts';
 import { createApp } from './app.ts';
 import type { AgentCatalog, AgentRunner, Titler } from './agent/agent-runner.ts';
 import { createEngine } from './agent/engine.ts';
+import { handTools } from './agent/file-agents.ts';
 import type { OwnAgent } from './agent/own-graph.ts';
+import type { ToolDefinition } from './agent/tools.ts';
 import type { Config } from './config/config.ts';
 import { createContentGuard } from './content/content-guard.ts';
 import { createHookRunner, type ContentHook } from './content/hooks.ts';
 import { createModeration } from './content/moderation.ts';
+import type { RawEnv } from './config/env.ts';
 import { NO_FILE, type LiveFile } from './config/file/live.ts';
+import type { ConfigFile } from './config/file/schema.ts';
 import { Files } from './files/files.ts';
 import { WebhookDispatcher, type WebhookDeps } from './hitl/webhooks.ts';
 import { createMetrics } from './http/metrics.ts';
@@ -18,8 +22,11 @@ import { createIds, type Ids } from './lib/ids.ts';
 import { Releasers } from './lib/releasers.ts';
 import { clockOutside, traced } from './lib/tracing.ts';
 import { createLoggers, type Loggers } from './logger.ts';
+import { createMcpTools } from './mcp/mcp-tools.ts';
+import { noMcpMetrics } from './mcp/metrics.ts';
 import { openStores } from './stores.ts';
 import { Core, type CoreSettings } from './stream/core.ts';
+import { builtInTools } from './tools/built-in.ts';
 import { openTracing } from './tracing/open-tracing.ts';
 import { UsageMeter } from './usage/usage-meter.ts';
 import { createUsageReports } from './usage/usage-report.ts';
@@ -30,8 +37,12 @@ export interface Overrides {
   clock?: Clock;
   ids?: Ids;
   loggers?: Loggers;
-  /** In place of the built-in ones. */
+  /** In place of the built-in ones, beside those of the file. */
   agents?: readonly OwnAgent[];
+  /** That agents of the file can name, beside the built-in ones. */
+  tools?: readonly ToolDefinition[];
+  /** What the file refers to. */
+  env?: RawEnv;
   /** Further checks of what users write. */
   content?: readonly ContentHook[];
   /** What stands in the configuration file. */
@@ -47,6 +58,11 @@ export interface Context extends AsyncDisposable {
   readonly core: Core;
   readonly openStreams: OpenStreams;
   readonly loggers: Loggers;
+  /**
+   * Looks whether another file could be in force; rejects with a sentence for the operator where not. What it resolves
+   * with must be called when it is.
+   */
+  prepare(file: ConfigFile): Promise<() => void>;
   /** Settles what an earlier process left, and begins to look after what time brings. Does not wait for it. */
   start(): void;
 }
@@ -93,6 +109,17 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       hooks: over.content ?? [],
       run: createHookRunner({ clock, log: loggers.app }),
     });
+    const env = over.env ?? {};
+    const mcp = createMcpTools({
+      servers: () => file.current.mcpServers,
+      env: (name) => env[name],
+      clock,
+      log: loggers.agent,
+      metrics: noMcpMetrics,
+    });
+    releasers.add(() => mcp[Symbol.asyncDispose]());
+    const settings = (): ConfigFile['httpFetch'] => file.current.httpFetch;
+    const tools = handTools(builtInTools({ clock, settings }), over.tools ?? []);
     const engine = await createEngine({
       clock,
       ids,
@@ -101,6 +128,9 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       providers,
       demoLedger,
       ...(over.agents ? { agents: over.agents } : {}),
+      file,
+      env,
+      hands: { tools, mcp },
       policy: config.toolPolicy,
       meter,
       log: loggers.agent,
@@ -169,6 +199,13 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       core,
       openStreams,
       loggers,
+      async prepare(next) {
+        const replace = await engine.prepare(next);
+        return () => {
+          replace();
+          mcp.reloaded();
+        };
+      },
       start() {
         core.start();
         stores.files.sweep().catch((err: unknown) => loggers.app.warn({ err }, 'files not swept'));

@@ -7,10 +7,12 @@ import {
   createMongoApprovalStore,
   createMongoCheckpoints,
   createMongoConversationStore,
+  createMongoFileStore,
   createMongoJobStore,
   createMongoOutbox,
   createMongoUsageStore,
   ensureIndexes,
+  FILE_INDEXES,
   JOB_INDEXES,
   mongoTime,
   OUTBOX_INDEXES,
@@ -51,6 +53,7 @@ export async function openCluster(config: Config, place: Place): Promise<Stores>
     ...APPROVAL_INDEXES,
     ...OUTBOX_INDEXES,
     ...USAGE_INDEXES,
+    ...FILE_INDEXES,
   ]);
   return {
     jobs: onRedis
@@ -66,11 +69,12 @@ export async function openCluster(config: Config, place: Place): Promise<Stores>
 function inMongo(
   config: Config,
   mongo: MongoConnection,
-): Pick<Stores, 'conversations' | 'approvals' | 'outbox' | 'usage'> {
+): Pick<Stores, 'conversations' | 'approvals' | 'outbox' | 'usage' | 'files'> {
   return {
     conversations: createMongoConversationStore({ mongo }),
     approvals: createMongoApprovalStore({ mongo }),
     outbox: config.webhooks ? createMongoOutbox({ mongo }) : NO_OUTBOX,
     usage: createMongoUsageStore({ mongo }),
+    files: createMongoFileStore({ mongo, now: mongoTime(mongo) }),
   };
 }

@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Checkpoints } from './agent/checkpoints.ts';
 import type { Config } from './config/config.ts';
+import type { FileStore } from './files/file-store.ts';
 import type { ApprovalStore, Outbox } from './hitl/approval-store.ts';
 import { NO_OUTBOX } from './hitl/webhooks.ts';
 import type { Clock } from './lib/clock.ts';
@@ -16,12 +19,14 @@ import {
   createSqliteCheckpoints,
   createSqliteConversationStore,
   createSqliteEventTransport,
+  createSqliteFileStore,
   createSqliteJobStore,
   createSqliteOutbox,
   createSqliteUsageStore,
   dropTombstones,
   endLeases,
   openDatabase,
+  openFileDisk,
 } from './store/sqlite/index.ts';
 import type { ConversationStore } from './stream/conversation-store.ts';
 import type { EventTransport } from './stream/event-transport.ts';
@@ -40,6 +45,7 @@ export interface Stores {
   outbox: Outbox;
   usage: UsageStore;
   checkpoints: Checkpoints;
+  files: FileStore;
 }
 
 export interface Place {
@@ -57,6 +63,14 @@ export async function openStores(config: Config, place: Place): Promise<Stores> 
   return openCluster(config, place);
 }
 
+/** Where the bytes of files are: beside the database, or, where nothing is kept, in a folder that goes with us. */
+function folderOf({ profile, dataDir }: Config, releasers: Releasers): string {
+  if (profile !== 'memory') return join(dataDir, 'files');
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-files-'));
+  releasers.add(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
 function openFile(config: Config, { clock, releasers }: Place): Stores {
   const inMemory = config.profile === 'memory';
   const db = openDatabase(inMemory ? ':memory:' : join(config.dataDir, 'holdfast.db'));
@@ -67,6 +81,7 @@ function openFile(config: Config, { clock, releasers }: Place): Stores {
     outbox: config.webhooks ? createSqliteOutbox({ db }) : NO_OUTBOX,
     usage: createSqliteUsageStore({ db }),
     checkpoints: createSqliteCheckpoints({ db }),
+    files: createSqliteFileStore({ db, disk: openFileDisk(folderOf(config, releasers)) }),
     // One process: there is nobody to tell.
     hints: new LocalHintBus().connect(),
   };

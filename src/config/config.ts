@@ -24,6 +24,8 @@ export interface Config {
   profile: Env['PROFILE'];
   /** What the replicas of a cluster share; null in the other profiles. */
   cluster: { redisUrl: string; mongoUri: string; jobStore: 'mongo' | 'redis' } | null;
+  /** Of agents and what belongs to them; null: the default one, if it is there. */
+  configFile: string | null;
   dataDir: string;
   replicaId: string;
   logLevel: Env['LOG_LEVEL'];
@@ -50,6 +52,9 @@ export interface Config {
     textChars: number;
     jsonDepth: number;
     jsonKeys: number;
+    fileBytes: number;
+    filesPerUser: number;
+    fileBytesPerUser: number;
   };
   lease: { ttlMs: number; scanMs: number };
   drainGraceMs: number;
@@ -121,6 +126,7 @@ function toConfig(env: Env, tracing: TraceExporter): Config {
     server: { port: env.PORT, host: env.HOST, trustProxy: env.TRUST_PROXY },
     profile: env.PROFILE,
     cluster: clusterOf(env),
+    configFile: env.HOLDFAST_CONFIG,
     dataDir: env.DATA_DIR,
     // A new name at each start: a lease that the dead process left must never look like our own.
     replicaId: env.REPLICA_ID ?? `replica-${randomBytes(4).toString('hex')}`,
@@ -145,6 +151,9 @@ function toConfig(env: Env, tracing: TraceExporter): Config {
       textChars: env.MAX_TEXT_CHARS,
       jsonDepth: env.MAX_JSON_DEPTH,
       jsonKeys: env.MAX_JSON_KEYS,
+      fileBytes: env.MAX_FILE_BYTES,
+      filesPerUser: env.MAX_FILES_PER_USER,
+      fileBytesPerUser: env.MAX_FILE_BYTES_PER_USER,
     },
     lease: { ttlMs: env.LEASE_TTL, scanMs: env.SCAN_INTERVAL },
     drainGraceMs: env.DRAIN_GRACE,

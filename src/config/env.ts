@@ -87,7 +87,12 @@ export const envSchema = z.object({
     'embedded',
     'embedded: one process, one SQLite file. memory: nothing is kept. cluster: any number of replicas on Redis and MongoDB.',
   ),
-  DATA_DIR: given(anyText, './data', 'Folder of the SQLite file.'),
+  HOLDFAST_CONFIG: optional(
+    anyText,
+    'File with agents of your own and what belongs to them (docs/AGENTS.md).',
+    { unset: '`holdfast.yaml`, if it is there' },
+  ),
+  DATA_DIR: given(anyText, './data', 'Folder of the SQLite file and of uploaded files.'),
   REDIS_URL: optional(
     urls('redis:', 'rediss:'),
     'Cluster only: the event log. Several URLs, separated by commas, are nodes of a Redis Cluster.',
@@ -191,6 +196,13 @@ export const envSchema = z.object({
     'Queued and running generations of a user.',
   ),
   MAX_STREAMS_PER_USER: given(integer(1, 100_000), '50', 'Open streams of a user.'),
+  MAX_FILE_BYTES: given(integer(1, 5_368_709_120), '20971520', 'Largest file that is taken.'),
+  MAX_FILES_PER_USER: given(integer(1, 1_000_000), '1000', 'Files that a user may have.'),
+  MAX_FILE_BYTES_PER_USER: given(
+    integer(1, 109_951_162_777_600),
+    '1073741824',
+    'What the files of a user may have together.',
+  ),
   MAX_BODY_BYTES: given(integer(1_024, 104_857_600), '262144', 'Largest request body.'),
   MAX_HISTORY_BODY_BYTES: given(
     integer(1_024, 104_857_600),
@@ -222,6 +234,8 @@ export type Env = z.infer<typeof envSchema>;
 export type VariableName = keyof Env;
 /** `process.env`, or a test's. */
 export type RawEnv = Readonly<Record<string, string | undefined>>;
+
+export const processEnv = (): RawEnv => process.env;
 
 export interface Fault {
   name: string;

@@ -17,11 +17,11 @@ function tooLarge(limit: number): AppError {
   return new AppError('PAYLOAD_TOO_LARGE', `The body is larger than ${limit} bytes.`);
 }
 
-function discard(req: IncomingMessage): void {
+export function discard(req: IncomingMessage, most: number = LINGER_BYTES): void {
   let seen = 0;
   req.on('data', (chunk: Buffer) => {
     seen += chunk.length;
-    if (seen > LINGER_BYTES) req.socket.destroy();
+    if (seen > most) req.socket.destroy();
   });
   req.resume();
 }

@@ -18,7 +18,13 @@ import { fakeUsage } from '../../support/fake-usage.ts';
 import { FakeConversations, FakeGenerations } from '../../support/fake-generations.ts';
 
 function aCard(agentId: string, can: Partial<AgentCard['capabilities']>): AgentCard {
-  const capabilities = { approvals: false, questions: false, files: ['*/*'], subagents: [], ...can };
+  const capabilities = {
+    approvals: false,
+    questions: false,
+    files: ['*/*'],
+    subagents: [],
+    ...can,
+  };
   return { agentId, name: agentId, description: '', capabilities };
 }
 
