@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createServer } from 'node:http';
 import { NO_FILE } from '../../../src/config/file/live.ts';
 import type { ConfigFile } from '../../../src/config/file/schema.ts';
 import type { ContentHook } from '../../../src/content/hooks.ts';
 import { request, turnOf } from '../../support/api.ts';
+import { startModeration } from '../../support/fake-moderation.ts';
 import { startLimitedService, type LimitedService } from '../../support/limited-service.ts';
 import { list, object, type Shape } from '../../support/shape.ts';
 
@@ -299,44 +299,19 @@ describe('what users write', () => {
   });
 });
 
-describe('moderation', () => {
-  /** An endpoint that flags what says `bad`, is broken by `boom`, and never answers `slow`. */
-  async function moderated(onError: 'allow' | 'refuse') {
-    const asked: Shape[] = [];
-    const server = createServer((req, res) => {
-      let body = '';
-      req.on('data', (chunk: Buffer) => (body += chunk.toString('utf8')));
-      req.on('end', () => {
-        const sent = object(JSON.parse(body));
-        asked.push({ ...sent, path: req.url, authorization: req.headers.authorization });
-        const input = list(sent['input']).map(String);
-        if (input.some((text) => text.includes('slow'))) return;
-        if (input.some((text) => text.includes('boom'))) res.statusCode = 500;
-        const results = input.map((text) => {
-          return { flagged: text.includes('bad'), categories: { hate: text.includes('bad') } };
-        });
-        res.end(JSON.stringify({ results }));
-      });
-    });
-    await new Promise<void>((resolve) => {
-      server.listen(0, '127.0.0.1', resolve);
-    });
-    const address = server.address();
-    const port = typeof address === 'object' && address ? address.port : 0;
-    const at = await started({
-      ...content({
-        pii: [{ kind: 'email', action: 'mask' }],
-        moderation: { provider: 'mine', model: 'm', timeout: 200, onError },
-      }),
-      providers: { mine: { type: 'openai', baseUrl: `http://127.0.0.1:${port}/v1`, apiKey: 'k' } },
-    });
-    const close = async (): Promise<void> => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    };
-    return { at, asked, close };
-  }
+async function moderated(onError: 'allow' | 'refuse') {
+  const endpoint = await startModeration();
+  const at = await started({
+    ...content({
+      pii: [{ kind: 'email', action: 'mask' }],
+      moderation: { provider: 'mine', model: 'm', timeout: 200, onError },
+    }),
+    providers: { mine: { type: 'openai', baseUrl: `${endpoint.url}/v1`, apiKey: 'k' } },
+  });
+  return { at, ...endpoint };
+}
 
+describe('moderation', () => {
   test('refuses what is flagged, and is asked with masked words', async () => {
     const { at, asked, close } = await moderated('refuse');
 
