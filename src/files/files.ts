@@ -82,7 +82,7 @@ export class Files {
     record: Pick<NewFile, 'fileId' | 'owner' | 'origin' | 'conversationId'>,
     { name: said, mediaType, bytes }: FileBytes,
   ): Promise<FileRecord> {
-    const { store, limits, now } = this.#deps;
+    const { store, limits } = this.#deps;
     const sniffer = new MediaTypeSniffer();
     const name = cleanName(said);
     const { tenantId, userId } = record.owner;
@@ -92,7 +92,7 @@ export class Files {
         owner: { tenantId, userId },
         name,
         mediaType: () => sniffer.type({ mediaType, name }),
-        createdAt: new Date(await now()).toISOString(),
+        createdAt: await this.#now(),
       },
       bounded(bytes, sniffer, limits.fileBytes),
       { files: limits.filesPerUser, bytes: limits.fileBytesPerUser },
@@ -143,9 +143,13 @@ export class Files {
       const { fileId, name, mediaType, size } = await this.get(owner, id);
       files.push({ fileId, name, mediaType, size });
     }
-    const at = new Date(await this.#deps.now()).toISOString();
+    const at = await this.#now();
     for (const { fileId } of files) await this.#deps.store.touch(fileId, at);
     return files;
+  }
+
+  async #now(): Promise<string> {
+    return new Date(await this.#deps.now()).toISOString();
   }
 
   /** The whole of a file, for a model; undefined: it is gone, not the owner's, or larger than `maxBytes`. */

@@ -26,12 +26,20 @@ export function discard(req: IncomingMessage, most: number = LINGER_BYTES): void
   req.resume();
 }
 
+/** How long a body of JSON may take, ms. */
+const PATIENCE = 30_000;
+
 /** Every byte of the body, at most `limit`. */
 function collect(req: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    const late = setTimeout(() => {
+      stop(new AppError('REQUEST_TIMEOUT', 'The body took too long.'));
+      discard(req);
+    }, PATIENCE);
     const stop = (error: AppError): void => {
+      clearTimeout(late);
       req.removeAllListeners('data');
       req.removeAllListeners('end');
       reject(error);
@@ -45,7 +53,10 @@ function collect(req: IncomingMessage, limit: number): Promise<Buffer> {
       stop(tooLarge(limit));
       discard(req);
     });
-    req.on('end', () => resolve(Buffer.concat(chunks, size)));
+    req.on('end', () => {
+      clearTimeout(late);
+      resolve(Buffer.concat(chunks, size));
+    });
     // Nobody is left to read the answer; it still has to settle, and is no failure of ours.
     const cut = (): void => stop(new AppError('INVALID_REQUEST', 'The body was cut off.'));
     req.once('error', cut);

@@ -41,7 +41,8 @@ export function createHttpServer(app: RequestListener): Server {
     {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: 15_000,
-      requestTimeout: 30_000,
+      // Large files over slow lines; JSON has less time (body.ts).
+      requestTimeout: 300_000,
       // Longer than the 60 s of usual load balancers: they, not we, close idle connections.
       keepAliveTimeout: 65_000,
     },

@@ -90,7 +90,7 @@ class FormReader<T> {
   readonly #take: UploadRules<T>['take'];
   readonly #taken: T[] = [];
   #turn: Promise<void> = Promise.resolve();
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(req: Request, parser: Parser, take: UploadRules<T>['take']) {
     this.#req = req;
@@ -130,18 +130,21 @@ class FormReader<T> {
   }
 
   #queue(bytes: Readable, file: FileBytes): void {
-    this.#turn = this.#turn.then(async () => {
-      if (this.#failure !== undefined) return;
-      try {
-        this.#taken.push(await this.#take(file));
-      } catch (error) {
-        this.#fail(error);
-        bytes.destroy();
-      }
-    });
+    this.#turn = this.#next(this.#turn, bytes, file);
   }
 
-  #fail(error: unknown): void {
+  async #next(turn: Promise<void>, bytes: Readable, file: FileBytes): Promise<void> {
+    await turn;
+    if (this.#failure !== undefined) return;
+    try {
+      this.#taken.push(await this.#take(file));
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error('The file was not taken.'));
+      bytes.destroy();
+    }
+  }
+
+  #fail(error: Error): void {
     this.#failure ??= error;
     this.#req.unpipe(this.#parser);
     this.#parser.destroy();
