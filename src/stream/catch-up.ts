@@ -24,7 +24,7 @@ export async function catchUp(
 ): Promise<LogView> {
   const { generationId } = job;
   if (!isAhead(at, view) || hub.drives(generationId)) return view;
-  const fresh = (await hub.refresh(generationId)) ?? view;
+  const fresh = (await hub.refresh(generationId, 'kept')) ?? view;
   const coming = job.status === 'running' && job.fence === at.fence;
   if (!coming || !isAhead(at, fresh) || hub.drives(generationId)) return fresh;
   const resident = hub.resident(fresh);

@@ -22,6 +22,7 @@ import { LogRepair } from './log-repair.ts';
 import { Look } from './look.ts';
 import type { StreamMetrics } from './metrics.ts';
 import { Opening } from './opening.ts';
+import { Previews } from './previews.ts';
 import { RunQueue } from './run-queue.ts';
 import { Starter } from './starter.ts';
 import { Stopper } from './stopper.ts';
@@ -76,6 +77,7 @@ export class Core implements AsyncDisposable {
   readonly approvals: Approvals;
   readonly #clock: Clock;
   readonly #ticker: FlushTicker;
+  readonly #previews: Previews;
   readonly #hub: LogHub;
   readonly #queue: RunQueue;
   readonly #supervisor: Supervisor;
@@ -90,7 +92,14 @@ export class Core implements AsyncDisposable {
     this.#clock = clock;
     this.#ticker = new FlushTicker(clock, settings.flushWindow);
     this.#titles = new Titles(deps);
+    this.#previews = new Previews({
+      hints: deps.hints,
+      clock,
+      arrived: (preview) => hub.preview(preview),
+    });
+    const previews = this.#previews;
     const hub = new LogHub({
+      previews,
       transport: deps.transport,
       clock,
       schedule: (task) => deps.schedule(task),
@@ -134,6 +143,7 @@ export class Core implements AsyncDisposable {
       finaliser,
       titles,
       ticker: this.#ticker,
+      previews,
       approvals: lifecycle,
       approvalStore: deps.approvals,
       takeover,
@@ -198,7 +208,7 @@ export class Core implements AsyncDisposable {
     });
     this.#ear = hints.listen((hint) => {
       if (hint.type === 'queued') this.#queue.poke();
-      else void this.#queue.haltBefore(hint.generationId, hint.fence);
+      if (hint.type === 'fenced') void this.#queue.haltBefore(hint.generationId, hint.fence);
     });
   }
 
@@ -236,6 +246,7 @@ export class Core implements AsyncDisposable {
     await finaliser;
     await this.#titles[Symbol.asyncDispose]();
     this.#ticker[Symbol.dispose]();
+    this.#previews[Symbol.dispose]();
     await this.#hub[Symbol.asyncDispose]();
   }
 }

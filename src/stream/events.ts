@@ -152,6 +152,6 @@ export interface LogEvent {
 }
 
 /** A delta may be shown before it is durable; everything else is awaited first. */
-export function isDelta(type: EventType): boolean {
+export function isDelta(type: string): boolean {
   return type === 'text_delta' || type === 'reasoning_delta' || type === 'tool_args_delta';
 }

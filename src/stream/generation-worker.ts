@@ -18,6 +18,7 @@ import type { Message } from './message.ts';
 import type { StreamMetrics } from './metrics.ts';
 import type { Opening } from './opening.ts';
 import { persist } from './persist.ts';
+import type { Previews } from './previews.ts';
 import { RunEnding, type RunEndingDeps } from './run-ending.ts';
 import { createRunLedger } from './run-ledger.ts';
 import type { Titles } from './titles.ts';
@@ -34,6 +35,7 @@ export interface WorkerDeps extends RunEndingDeps {
   titles: Titles;
   approvalStore: ApprovalStore;
   ticker: FlushTicker;
+  previews: Previews;
   metrics: StreamMetrics;
 }
 

@@ -1,8 +1,11 @@
 import type { Clock, Timer } from '../lib/clock.ts';
 import { KeyedMutex } from '../lib/keyed-mutex.ts';
 import { Limiter } from '../lib/limiter.ts';
-import type { EventTransport, LogNews, LogWatch, StoredEvent } from './event-transport.ts';
-import { fromStored, frameOf } from './frame.ts';
+import { EarlyDeltas } from './early-deltas.ts';
+import type { EventTransport, LogNews, LogWatch } from './event-transport.ts';
+import { frameOf } from './frame.ts';
+import type { Preview } from './hints.ts';
+import { extend, takeUp, type Tail } from './log-extend.ts';
 import { LogView } from './log-view.ts';
 import type { Slice } from './slab.ts';
 
@@ -25,6 +28,8 @@ export interface LogHubDeps {
   schedule(task: () => void): void;
   /** Told of a failed reading of a followed log, which is tried again. */
   onTailError(error: unknown): void;
+  /** Who may send deltas ahead of the store (`preview`). */
+  previews?: { follow(generationId: string): void; unfollow(generationId: string): void };
 }
 
 /** What became of a reading: `lost`, the store has no longer what it had; the view was read anew. */
@@ -32,7 +37,8 @@ type Synced = 'current' | 'lost' | 'missing';
 
 /**
  * The logs that this process has in memory. A log is fed by one of two: the local driver, while there is one, or the
- * watch on the store, which follows all other logs that somebody reads.
+ * watch on the store, which follows all other logs that somebody reads. Either may be ahead of the store by deltas that
+ * are not durable yet.
  */
 export class LogHub implements AsyncDisposable {
   readonly #deps: LogHubDeps;
@@ -47,6 +53,7 @@ export class LogHub implements AsyncDisposable {
   /** Logs that are to be brought up to the store, and are not being read yet. */
   readonly #behind = new Set<string>();
   readonly #retries = new Map<string, Timer>();
+  readonly #early = new EarlyDeltas();
   #closed = false;
 
   constructor(deps: LogHubDeps) {
@@ -66,18 +73,18 @@ export class LogHub implements AsyncDisposable {
           return known;
       }
       const view = known ?? new LogView(generationId);
-      if ((await this.#sync(view)) === 'missing') return undefined;
+      if ((await this.#sync(view, 'kept')) === 'missing') return undefined;
       this.#views.set(generationId, view);
       this.#evict();
       return view;
     });
   }
 
-  /** The log for the finaliser or a new driver: exactly what is durable, nothing of an earlier driver's tail. */
-  refresh(generationId: string): Promise<LogView | undefined> {
+  /** The log as the store has it now; for the finaliser or a new driver, without what an earlier driver showed beyond. */
+  refresh(generationId: string, tail: Tail = 'withdrawn'): Promise<LogView | undefined> {
     return this.#mutex.run(generationId, async () => {
       const view = this.#views.get(generationId) ?? new LogView(generationId);
-      if ((await this.#sync(view)) === 'missing') return undefined;
+      if ((await this.#sync(view, tail)) === 'missing') return undefined;
       this.#views.set(generationId, view);
       return view;
     });
@@ -101,7 +108,7 @@ export class LogHub implements AsyncDisposable {
     const view = this.#views.get(generationId);
     if (!view) return;
     try {
-      await this.#mutex.run(generationId, () => this.#sync(view));
+      await this.#mutex.run(generationId, () => this.#sync(view, 'withdrawn'));
     } finally {
       this.tune(view);
     }
@@ -114,10 +121,13 @@ export class LogHub implements AsyncDisposable {
     if (wanted === this.#followed.has(generationId) || (wanted && this.#closed)) return;
     if (wanted) {
       this.#followed.add(generationId);
-      this.#watch.follow(generationId, view.head.seq);
+      this.#watch.follow(generationId, view.durable);
+      this.#deps.previews?.follow(generationId);
     } else {
       this.#followed.delete(generationId);
       this.#watch.unfollow(generationId);
+      this.#deps.previews?.unfollow(generationId);
+      this.#early.forget(generationId);
     }
   }
 
@@ -172,46 +182,61 @@ export class LogHub implements AsyncDisposable {
     await this.#watch[Symbol.asyncDispose]();
   }
 
+  /** A driver elsewhere showed this to its own readers; the store will have it soon. */
+  preview(preview: Preview): void {
+    const { generationId } = preview;
+    const view = this.#views.get(generationId);
+    if (!view || !this.#followed.has(generationId)) return;
+    if (this.#early.take(view, preview, this.#mutex.busy(generationId))) this.announce(view);
+  }
+
   /** Brings the view to what the store has. */
-  async #sync(view: LogView): Promise<Synced> {
-    const { generationId } = view;
-    if (this.#driven.has(generationId)) return 'current';
+  async #sync(view: LogView, tail: Tail): Promise<Synced> {
+    if (this.#driven.has(view.generationId)) return 'current';
     const known = { fence: view.fenceAt(view.durable) ?? 0, seq: view.durable };
+    const read = await this.#readOn(view, tail);
+    if (read !== 'read') return read;
+    this.#early.catchUp(view);
+    this.announce(view);
+    return known.seq === 0 || view.contains(known) ? 'current' : 'lost';
+  }
+
+  async #readOn(view: LogView, tail: Tail): Promise<'read' | 'missing' | 'current'> {
+    const { generationId } = view;
     // The last known entry is read again: if another one is in its place, this reading of the log is void.
-    let after = Math.max(view.head.seq - 1, 0);
+    const range = {
+      after: Math.max(view.durable - 1, 0),
+      limit: PAGE_EVENTS,
+      maxBytes: PAGE_BYTES,
+    };
     for (;;) {
-      const range = { after, limit: PAGE_EVENTS, maxBytes: PAGE_BYTES };
       const page = await this.#reads.run(() => this.#deps.transport.read(generationId, range));
       if (!page) return 'missing';
       if (this.#driven.has(generationId)) return 'current';
-      if (!extend(view, page.events)) {
-        // Not from its beginning: the store lost entries for good.
-        if (view.head.seq === 0) return 'missing';
-        view.clear();
-        after = 0;
+      if (takeUp(view, { after: range.after, ...page }, tail)) {
+        const upTo = page.events.at(-1)?.seq ?? 0;
+        if (upTo >= page.info.head) return 'read';
+        // One entry may be larger than a page.
+        if (upTo === range.after + 1) range.maxBytes *= 2;
+        range.after = upTo - 1;
         continue;
       }
-      view.settled(view.head.seq);
-      if (view.head.seq >= page.info.head) break;
-      after = view.head.seq - 1;
+      // Not from its beginning: the store lost entries for good.
+      if (view.head.seq === 0) return 'missing';
+      view.clear();
+      range.after = 0;
     }
-    this.announce(view);
-    return known.seq === 0 || view.contains(known) ? 'current' : 'lost';
   }
 
   /** The store has something else than the view. */
   #moved(generationId: string, news: LogNews | undefined): void {
     const view = this.#views.get(generationId);
     if (!view || !this.#followed.has(generationId)) return;
-    if (!news || this.#mutex.busy(generationId)) return this.#advance(generationId);
-    const last = news.events.at(-1);
-    if (last && view.contains(last)) return;
-    const { head } = view;
-    if (news.after.seq !== head.seq || news.after.fence !== head.fence) {
+    if (!news || this.#mutex.busy(generationId) || !extend(view, news)) {
       return this.#advance(generationId);
     }
-    for (const stored of news.events) view.append(stored, fromStored(stored));
-    view.settled(view.head.seq);
+    view.settled(news.events.at(-1)?.seq ?? 0);
+    this.#early.catchUp(view);
     this.announce(view);
     this.tune(view);
   }
@@ -224,7 +249,7 @@ export class LogHub implements AsyncDisposable {
       const view = this.#views.get(generationId);
       if (!view || !this.#followed.has(generationId)) return;
       // Entries that readers were given are no longer there: they come back, and learn what stands instead.
-      if ((await this.#sync(view)) !== 'current') this.forget(generationId);
+      if ((await this.#sync(view, 'kept')) !== 'current') this.forget(generationId);
       else this.tune(view);
     });
     reading.catch((error: unknown) => {
@@ -252,17 +277,4 @@ export class LogHub implements AsyncDisposable {
       size -= view.size + VIEW_OVERHEAD;
     }
   }
-}
-
-/** Appends what the view lacks. False: the entries do not go on from what it has. */
-function extend(view: LogView, events: readonly StoredEvent[]): boolean {
-  const { head } = view;
-  const [first] = events;
-  if (head.seq > 0 && !(first?.seq === head.seq && first.fence === head.fence)) return false;
-  for (const stored of events) {
-    if (stored.seq === head.seq) continue;
-    if (stored.seq !== view.head.seq + 1) return false;
-    view.append(stored, fromStored(stored));
-  }
-  return true;
 }

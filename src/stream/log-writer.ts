@@ -7,6 +7,8 @@ import type { LogHub } from './log-hub.ts';
 import type { LogView } from './log-view.ts';
 import type { StreamMetrics } from './metrics.ts';
 import { persist } from './persist.ts';
+import type { Preview } from './hints.ts';
+import type { PreviewSource, Previews } from './previews.ts';
 
 /** A flush is made at once when this much waits. */
 const FLUSH_BYTES = 64 * 1024;
@@ -18,6 +20,7 @@ export interface LogWriterDeps {
   hub: LogHub;
   clock: Clock;
   ticker: FlushTicker;
+  previews: Pick<Previews, 'wanted' | 'offer' | 'withdraw'>;
   metrics: StreamMetrics;
 }
 
@@ -42,7 +45,7 @@ interface Pending {
  * everything else is shown only once it is stored. One append at a time is under way, with all that gathered meanwhile.
  * While the store is out of reach the append is repeated, and nothing more is shown.
  */
-export class LogWriter {
+export class LogWriter implements PreviewSource {
   readonly #view: LogView;
   readonly #fence: number;
   readonly #failed: (error: Error) => void;
@@ -55,6 +58,8 @@ export class LogWriter {
   /** An append failed, and is being repeated. */
   #stalled = false;
   #head: number;
+  /** Sequence of the last delta that went to other replicas ahead of the store. */
+  #previewed = 0;
   /** Events that wait for a flush hold back the deltas behind them. */
   #hidden = 0;
 
@@ -70,6 +75,10 @@ export class LogWriter {
     this.#deps = deps;
   }
 
+  get generationId(): string {
+    return this.#view.generationId;
+  }
+
   /** Appends an event. Resolves when it is durable, for a delta at once (or when there is room for more). */
   append(body: EventBody): Promise<void> | undefined {
     if (this.#failure) return Promise.reject(this.#failure);
@@ -80,14 +89,27 @@ export class LogWriter {
     const stored = toStored(event);
     const delta = isDelta(body.type);
     const shown = delta && this.#hidden === 0 && !this.#stalled;
-    if (shown) this.#show(stored, event);
-    else this.#hidden += 1;
     this.#queue.push({ stored, event, shown });
     this.#queuedBytes += stored.data.length;
+    if (shown) this.#show(stored, event);
+    else this.#hidden += 1;
+    if (shown && this.#deps.previews.wanted(this.generationId)) this.#deps.previews.offer(this);
     if (!delta || this.#queuedBytes > MAX_PENDING_BYTES) return this.flush();
     if (this.#queuedBytes > FLUSH_BYTES) void this.flush().catch(() => undefined);
     else this.#deps.ticker.add(this);
     return undefined;
+  }
+
+  takePreview(): Preview | undefined {
+    const fresh = this.#queue.filter(({ stored, shown }) => shown && stored.seq > this.#previewed);
+    const events = fresh.map(({ stored }) => stored);
+    const [first] = events;
+    const last = events.at(-1);
+    if (!first || !last) return undefined;
+    this.#previewed = last.seq;
+    const seq = first.seq - 1;
+    const after = { fence: this.#view.fenceAt(seq) ?? 0, seq };
+    return { generationId: this.generationId, after, events };
   }
 
   /** Resolves when all that was appended so far is durable; rejects with FencedError, or the store's error. */
@@ -110,6 +132,7 @@ export class LogWriter {
    */
   close(): void {
     this.#over.abort();
+    this.#deps.previews.withdraw(this);
     this.#deps.ticker.remove(this);
   }
 

@@ -5,6 +5,6 @@ describeHints({
   name: 'memory',
   create() {
     const bus = new LocalHintBus();
-    return { connect: () => bus.connect(), destroy() {} };
+    return { connect: (replicaId) => bus.connect(replicaId), destroy() {} };
   },
 });

@@ -58,6 +58,27 @@ export function describeHints({ name, create }: HintsSuite): void {
       },
     );
 
+    test('what one replica is told no other hears, and it is told who says so', async () => {
+      const log = {
+        generationId: 'gen_"1"\u2028',
+        after: { fence: 7, seq: 41 },
+        events: [{ seq: 42, fence: 7, type: 'text_delta', data: '{"text":"\u2028\ud83d\ude00"}' }],
+      };
+      const told: Hint = { type: 'previews', logs: [log] };
+      const forOthers: Hint = { ...FENCED, fence: 99 };
+      const from: string[] = [];
+      const listening = other.listen((_hint, replica) => from.push(replica));
+      await eventually('the hint is heard', () => {
+        one.tell('r3', forOthers);
+        one.tell('r2', told);
+        return heard.some((hint) => isDeepStrictEqual(hint, told));
+      });
+
+      expect(heard).not.toContainEqual(forOthers);
+      expect(new Set(from)).toEqual(new Set(['r1']));
+      listening[Symbol.dispose]();
+    });
+
     test('nobody hears himself', async () => {
       const own: Hint[] = [];
       const listening = one.listen((hint) => own.push(hint));

@@ -3,7 +3,7 @@ import { isUnavailable } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Hint, Hints } from '../../stream/hints.ts';
 import type { RedisConnection } from './connection.ts';
-import { HINTS_CHANNEL } from './keys.ts';
+import { HINTS_CHANNEL, inboxChannel } from './keys.ts';
 import { NewsLine } from './news-line.ts';
 
 export interface RedisHintsDeps {
@@ -13,38 +13,58 @@ export interface RedisHintsDeps {
   replicaId: string;
 }
 
+const place = { fence: z.number().int(), seq: z.number().int() };
+
 const Message = z.object({
   from: z.string(),
   hint: z.discriminatedUnion('type', [
     z.object({ type: z.literal('queued') }),
     z.object({ type: z.literal('fenced'), generationId: z.string(), fence: z.number().int() }),
+    z.object({ type: z.literal('follows'), generationIds: z.array(z.string()) }),
+    z.object({
+      type: z.literal('previews'),
+      logs: z.array(
+        z.object({
+          generationId: z.string(),
+          after: z.object(place),
+          events: z.array(z.object({ ...place, type: z.string(), data: z.string() })),
+        }),
+      ),
+    }),
   ]),
 });
 
-/** Hints on one channel. The first listener opens a connection of its own, the last one that leaves closes it. */
+/**
+ * Hints on one channel for all, and one for each replica. The first listener opens a connection of its own, the last one
+ * that leaves closes it.
+ */
 export function createRedisHints({ redis, clock, replicaId }: RedisHintsDeps): Hints {
-  const listeners = new Set<(hint: Hint) => void>();
+  const listeners = new Set<(hint: Hint, from: string) => void>();
   let line: NewsLine | undefined;
 
   function hear(message: string): void {
-    const hint = hintOf(message, replicaId);
-    if (hint) for (const listener of listeners) listener(hint);
+    const heard = messageOf(message);
+    if (!heard || heard.from === replicaId) return;
+    for (const listener of listeners) listener(heard.hint, heard.from);
+  }
+
+  function send(channel: string, hint: Hint): void {
+    const message = JSON.stringify({ from: replicaId, hint });
+    redis
+      .run((client) => client.publish(channel, message))
+      .catch((err: unknown) => {
+        // A hint may be lost, and that Redis is out of reach is told by the connection.
+        if (!isUnavailable(err)) redis.log.error({ err }, 'a hint could not be sent');
+      });
   }
 
   return {
-    publish(hint) {
-      const message = JSON.stringify({ from: replicaId, hint });
-      redis
-        .run((client) => client.publish(HINTS_CHANNEL, message))
-        .catch((err: unknown) => {
-          // A hint may be lost, and that Redis is out of reach is told by the connection.
-          if (!isUnavailable(err)) redis.log.error({ err }, 'a hint could not be sent');
-        });
-    },
+    publish: (hint) => send(HINTS_CHANNEL, hint),
+    tell: (replica, hint) => send(inboxChannel(replica), hint),
 
     listen(listener) {
       // Each call counts, also with the same function.
-      const own = (hint: Hint): void => listener(hint);
+      const own = (hint: Hint, from: string): void => listener(hint, from);
       listeners.add(own);
       if (!line) {
         line = new NewsLine({
@@ -54,6 +74,7 @@ export function createRedisHints({ redis, clock, replicaId }: RedisHintsDeps): H
           onListening() {},
         });
         line.want(HINTS_CHANNEL);
+        line.want(inboxChannel(replicaId));
       }
       return {
         [Symbol.dispose]() {
@@ -67,8 +88,8 @@ export function createRedisHints({ redis, clock, replicaId }: RedisHintsDeps): H
   };
 }
 
-/** Undefined: it is no hint, or one of our own. */
-function hintOf(message: string, replicaId: string): Hint | undefined {
+/** Undefined: it is no hint. */
+function messageOf(message: string): z.infer<typeof Message> | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(message);
@@ -76,6 +97,5 @@ function hintOf(message: string, replicaId: string): Hint | undefined {
     // SyntaxError: whoever else writes to this channel, it is no hint.
     return undefined;
   }
-  const { data } = Message.safeParse(parsed);
-  return data && data.from !== replicaId ? data.hint : undefined;
+  return Message.safeParse(parsed).data;
 }

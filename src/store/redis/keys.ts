@@ -18,3 +18,8 @@ export function logKeys(generationId: string): LogKeys {
 
 /** Channel of the hints between replicas. */
 export const HINTS_CHANNEL = 'hf:hints';
+
+/** Channel of those for one replica alone. */
+export function inboxChannel(replicaId: string): string {
+  return `${HINTS_CHANNEL}:${replicaId}`;
+}

@@ -24,7 +24,8 @@ async function aWriter() {
   if (!view) throw new Error('no log');
   hub.drive(view);
   const ticker = new FlushTicker(clock, 100);
-  const deps = { transport, hub, clock, ticker, metrics: noMetrics };
+  const previews = { wanted: () => false, offer() {}, withdraw() {} };
+  const deps = { transport, hub, clock, ticker, previews, metrics: noMetrics };
   const head = async (): Promise<number> => (await store.info(GENERATION))?.head ?? 0;
   const failures: Error[] = [];
   const failed = (error: Error): void => void failures.push(error);

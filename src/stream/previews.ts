@@ -1,0 +1,144 @@
+import type { Clock, Timer } from '../lib/clock.ts';
+import type { Hint, Hints, Preview } from './hints.ts';
+
+/** How long deltas gather before they are sent, ms: one message for all logs, and a token that is late by a frame at most. */
+const WINDOW_MS = 1;
+/** A replica that follows logs says so once in this many ms. */
+const RENEW_MS = 10_000;
+/** Who did not say so for this long is told no more. */
+const FORGET_MS = 3 * RENEW_MS;
+/** Logs named in one message. */
+const MOST_NAMED = 1_000;
+
+/** A log that is written here. */
+export interface PreviewSource {
+  readonly generationId: string;
+  /** What was shown since it was asked last and is not being stored yet; undefined: nothing. */
+  takePreview(): Preview | undefined;
+}
+
+export interface PreviewsDeps {
+  hints: Hints;
+  clock: Clock;
+  /** Deltas of a log that is followed here, sent by whoever drives it. */
+  arrived(preview: Preview): void;
+}
+
+/**
+ * Readers on other replicas get deltas as soon as those on the driver's own: ahead of the store, by hints. All of it may
+ * be lost; then they come with the next entry of the log, one flush window later.
+ */
+export class Previews implements Disposable {
+  readonly #deps: PreviewsDeps;
+  readonly #ear: Disposable;
+  /** Logs with readers here, driven elsewhere. */
+  readonly #followed = new Set<string>();
+  /** Said to nobody yet. */
+  #fresh: string[] = [];
+  #renewal: Timer | undefined;
+  /** By log: who follows it, and when it said so last. */
+  readonly #followers = new Map<string, Map<string, number>>();
+  readonly #sources = new Set<PreviewSource>();
+  #sending: Timer | undefined;
+  #swept = 0;
+
+  constructor(deps: PreviewsDeps) {
+    this.#deps = deps;
+    this.#ear = deps.hints.listen((hint, from) => this.#hear(hint, from));
+  }
+
+  /** From now on deltas of this log may arrive. */
+  follow(generationId: string): void {
+    this.#followed.add(generationId);
+    if (this.#fresh.push(generationId) === 1) queueMicrotask(() => this.#ask());
+    this.#renewal ??= this.#deps.clock.after(RENEW_MS, () => this.#renew());
+  }
+
+  unfollow(generationId: string): void {
+    this.#followed.delete(generationId);
+    if (this.#followed.size > 0) return;
+    this.#renewal?.cancel();
+    this.#renewal = undefined;
+  }
+
+  /** Does anybody elsewhere follow this log? */
+  wanted(generationId: string): boolean {
+    return this.#followers.has(generationId);
+  }
+
+  /** The source has something new, for those who follow it. */
+  offer(source: PreviewSource): void {
+    this.#sources.add(source);
+    this.#sending ??= this.#deps.clock.after(WINDOW_MS, () => this.#send());
+  }
+
+  withdraw(source: PreviewSource): void {
+    this.#sources.delete(source);
+  }
+
+  [Symbol.dispose](): void {
+    this.#ear[Symbol.dispose]();
+    this.#renewal?.cancel();
+    this.#sending?.cancel();
+    this.#fresh = [];
+  }
+
+  #ask(): void {
+    const named = this.#fresh;
+    this.#fresh = [];
+    for (let at = 0; at < named.length; at += MOST_NAMED) {
+      const generationIds = named.slice(at, at + MOST_NAMED);
+      this.#deps.hints.publish({ type: 'follows', generationIds });
+    }
+  }
+
+  #renew(): void {
+    this.#renewal = this.#deps.clock.after(RENEW_MS, () => this.#renew());
+    this.#fresh = [...this.#followed];
+    this.#ask();
+  }
+
+  #hear(hint: Hint, from: string): void {
+    if (hint.type === 'previews') {
+      for (const preview of hint.logs) {
+        if (this.#followed.has(preview.generationId)) this.#deps.arrived(preview);
+      }
+    }
+    if (hint.type !== 'follows') return;
+    const now = this.#deps.clock.now();
+    this.#sweep(now);
+    for (const generationId of hint.generationIds) {
+      const known = this.#followers.get(generationId) ?? new Map<string, number>();
+      this.#followers.set(generationId, known.set(from, now));
+    }
+  }
+
+  /** Logs whose readers left are named no more. */
+  #sweep(now: number): void {
+    if (now - this.#swept < RENEW_MS) return;
+    this.#swept = now;
+    for (const [generationId, replicas] of this.#followers) {
+      for (const [replica, said] of replicas) {
+        if (now - said > FORGET_MS) replicas.delete(replica);
+      }
+      if (replicas.size === 0) this.#followers.delete(generationId);
+    }
+  }
+
+  #send(): void {
+    this.#sending = undefined;
+    const letters = new Map<string, Preview[]>();
+    for (const source of this.#sources) {
+      const preview = source.takePreview();
+      if (!preview) continue;
+      for (const replica of this.#followers.get(source.generationId)?.keys() ?? []) {
+        const letter = letters.get(replica);
+        if (letter) letter.push(preview);
+        else letters.set(replica, [preview]);
+      }
+    }
+    this.#sources.clear();
+    for (const [replica, logs] of letters)
+      this.#deps.hints.tell(replica, { type: 'previews', logs });
+  }
+}
