@@ -67,8 +67,19 @@ export interface Context extends AsyncDisposable {
   start(): void;
 }
 
+/** What nobody said. */
+const BARE: Required<Pick<Overrides, 'clock' | 'tools' | 'content' | 'env' | 'file'>> = {
+  clock: systemClock,
+  tools: [],
+  content: [],
+  env: {},
+  file: { current: NO_FILE },
+};
+
 /** Everything that the process consists of. Rejects with a sentence for the operator where it can't be had. */
-export async function createContext(config: Config, over: Overrides = {}): Promise<Context> {
+export async function createContext(config: Config, given: Overrides = {}): Promise<Context> {
+  const over = { ...BARE, ...given };
+  const { env, file } = over;
   const { logLevel: level, replicaId } = config;
   const loggers = over.loggers ?? createLoggers({ level, replicaId });
   const metrics = createMetrics({ ofProcess: true });
@@ -81,7 +92,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
     });
     releasers.add(() => tracing[Symbol.asyncDispose]());
     const { tracer } = tracing;
-    const clock = clockOutside(over.clock ?? systemClock, tracer);
+    const clock = clockOutside(over.clock, tracer);
     const ids = over.ids ?? createIds(() => clock.now());
     const opened = await openStores(config, { clock, log: loggers.app, releasers });
     const stores = {
@@ -91,7 +102,6 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       conversations: traced(opened.conversations, tracer, 'conversations'),
       approvals: traced(opened.approvals, tracer, 'approvals'),
     };
-    const file = over.file ?? { current: NO_FILE };
     const now = (): Promise<number> => stores.jobs.now();
     const files = new Files({ store: stores.files, ids, now, limits: config.limits });
     const meter = new UsageMeter({
@@ -106,10 +116,9 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
     const content = createContentGuard({
       file,
       moderation: createModeration({ file, providers, fetch, log: loggers.app }),
-      hooks: over.content ?? [],
+      hooks: over.content,
       run: createHookRunner({ clock, log: loggers.app }),
     });
-    const env = over.env ?? {};
     const mcp = createMcpTools({
       servers: () => file.current.mcpServers,
       env: (name) => env[name],
@@ -117,9 +126,9 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       log: loggers.agent,
       metrics: noMcpMetrics,
     });
-    releasers.add(() => mcp[Symbol.asyncDispose]());
+    releasers.add(async () => mcp[Symbol.asyncDispose]());
     const settings = (): ConfigFile['httpFetch'] => file.current.httpFetch;
-    const tools = handTools(builtInTools({ clock, settings }), over.tools ?? []);
+    const tools = handTools(builtInTools({ clock, settings }), over.tools);
     const engine = await createEngine({
       clock,
       ids,
@@ -177,7 +186,7 @@ export async function createContext(config: Config, over: Overrides = {}): Promi
       files,
       content,
       usage: createUsageReports({ store: stores.usage, file, now }),
-      agents: engine.cards,
+      agents: () => engine.cards(),
       clock,
       now: () => stores.jobs.now(),
       ids,

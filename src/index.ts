@@ -5,6 +5,8 @@ import { openService, type ServiceOptions } from './service.ts';
 export interface Holdfast {
   /** Where it listens, e.g. `http://127.0.0.1:3000`. */
   readonly url: string;
+  /** Reads the configuration file again, as SIGHUP does; false: it has faults, which are logged, and the one before stays. */
+  reload(): Promise<boolean>;
   /** Takes no more work, and resolves when everything is let go of. What is unfinished goes on after a restart. */
   close(): Promise<void>;
 }
@@ -15,7 +17,8 @@ export interface Holdfast {
  */
 export async function startHoldfast(options: ServiceOptions = {}): Promise<Holdfast> {
   const service = await openService(options);
-  return { url: service.url, close: () => service.close() };
+  const { url } = service;
+  return { url, reload: () => service.reload(), close: () => service.close() };
 }
 
 export { runHoldfast } from './program.ts';

@@ -62,6 +62,7 @@ function onSignals(service: Service): void {
       },
     );
   };
+  process.on('SIGHUP', () => void service.reload());
   process.on('SIGTERM', go);
   process.on('SIGINT', go);
 }

@@ -169,8 +169,8 @@ export interface FreezeRequest extends Pick<
 
 /** Agents by id. */
 export interface AgentCatalog {
-  /** The agent's definition as it is now; undefined: there is no such agent any more. */
-  fingerprint(agentId: string): string | undefined;
+  /** True where what the spec was frozen with is still known: as the agent is now, or as it was before a reload. */
+  knows(spec: Pick<RunSpec, 'agentId' | 'fingerprint'>): boolean;
   /** The frozen spec of the agent (default agent where `agentId` is undefined); undefined: no such agent. */
   freeze(request: FreezeRequest): RunSpec | undefined;
 }
@@ -178,11 +178,26 @@ export interface AgentCatalog {
 /** An agent as clients may know it. */
 export interface AgentCard {
   agentId: string;
-  /** Some of its tools can wait for a person: it asks questions, or its policy wants approvals. */
-  waits: boolean;
+  /** The id where it has no other. */
+  name: string;
+  description: string;
+  capabilities: {
+    /** Some of its tool calls can wait for a person; `questions`: it can ask some itself. */
+    approvals: boolean;
+    questions: boolean;
+    /** Media types of files that it takes, `image/*` and the like; `*` where it does not say. */
+    files: readonly string[];
+    /** Ids of the agents below it. */
+    subagents: readonly string[];
+  };
+}
+
+/** True where a run of the agent can come to wait for a person. */
+export function canWait({ capabilities }: AgentCard): boolean {
+  return capabilities.approvals || capabilities.questions;
 }
 
 /** Makes the title of a conversation from its first turn. Never rejects for want of a model: falls back to the text. */
 export interface Titler {
-  title(text: string, signal: AbortSignal): Promise<string>;
+  title(text: string, signal: AbortSignal, agentId?: string): Promise<string>;
 }

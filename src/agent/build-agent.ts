@@ -6,13 +6,16 @@ import type { RunRequest } from './agent-runner.ts';
 import { approvalMiddleware } from './approval-middleware.ts';
 import type { AgentDefinition, SubAgentDefinition } from './catalog.ts';
 import type { StreamChunk } from './event-mapper.ts';
+import { contextMiddleware, type ContextOptions } from './context-middleware.ts';
 import type { FlowGate } from './flow-gate.ts';
-import { GuardedModel } from './guarded-model.ts';
+import { GuardedModel, noteCall } from './guarded-model.ts';
+import { instructionsFor } from './instructions.ts';
 import type { ApprovalValue } from './interrupt-value.ts';
 import type { RunInput, RunnerDeps, RunOptions } from './langgraph-runner.ts';
 import { callMeter } from './meter.ts';
 import type { ResolvedModel } from './models.ts';
 import { streamChunks, optionsForOwn } from './own-graph.ts';
+import { Summaries } from './summaries.ts';
 import { toolGuard } from './tool-guard.ts';
 import type { CompiledAgent, ToolRun } from './tools.ts';
 
@@ -30,10 +33,6 @@ interface Run {
   asked: ReadonlyMap<string, ApprovalValue>;
   /** The log and the ledger know a call by its id alone, so the agents of a run share this. */
   usedToolIds: Set<string>;
-}
-
-function instructionsFor({ instructions }: SubAgentDefinition, timezone: string | null): string {
-  return timezone === null ? instructions : `${instructions}\n\nThe user's time zone: ${timezone}.`;
 }
 
 export async function buildAgent(definition: AgentDefinition, run: Run): Promise<BuiltAgent> {
@@ -81,7 +80,8 @@ function guarded(
 }
 
 /** An agent's tools for this run, and what stands between them and the model. */
-async function handsOf({ tools: own, toolSources = [] }: SubAgentDefinition, run: Run) {
+async function handsOf(definition: SubAgentDefinition, run: Run) {
+  const { tools: own, toolSources = [], maxToolCalls } = definition;
   const { deps, request, segment, asked } = run;
   const of = { owner: request.owner, signal: segment.stop.signal };
   const found = await Promise.all(toolSources.map((source) => source.list(of)));
@@ -96,13 +96,34 @@ async function handsOf({ tools: own, toolSources = [] }: SubAgentDefinition, run
     flow: async () => segment.gate.pass(),
     compile: async (agent) => (await compile(agent, run)).agent,
   };
-  const guard = toolGuard(tools);
-  const approval = approvalMiddleware({ tools, policy: request.policy, asked });
+  const guard = toolGuard(tools, maxToolCalls);
+  const approval = approvalMiddleware({ tools, policy: request.policy, asked, maxToolCalls });
+  const context = definition.context ? [contextOf(definition, definition.context, run)] : [];
   return {
     tools: tools.map((tool) => tool.bind(toolRun)),
     // Without tools there is nothing to approve, and its step costs a checkpoint for each model call.
-    middleware: tools.length > 0 ? [approval, guard] : [guard],
+    middleware: [...(tools.length > 0 ? [approval] : []), guard, ...context],
   };
+}
+
+/** What the model is shown of a long history. */
+function contextOf(definition: SubAgentDefinition, options: ContextOptions, run: Run) {
+  const { deps, request, segment, usedToolIds } = run;
+  const { tenantId, userId } = request.owner;
+  const by = options.model ?? { name: definition.model, provider: definition.provider };
+  return contextMiddleware({
+    options,
+    whole: (messages) => noteCall(messages, { maxSteps: definition.maxSteps, usedToolIds }),
+    async ask(messages) {
+      const resolved = await deps.models.resolve(by.name, {}, by.provider);
+      const model = guarded(resolved, { run, definition, name: by.name });
+      return model.ask(messages, segment.stop.signal);
+    },
+    summaries: deps.summaries ?? new Summaries(deps.clock),
+    seed: JSON.stringify([tenantId, userId, request.conversationId, by.name]),
+    signal: segment.stop.signal,
+    failed: (error) => deps.summaryFailed?.(error),
+  });
 }
 
 async function compile(
@@ -111,13 +132,13 @@ async function compile(
   // A sub-agent checkpoints under its parent's thread.
   own: { checkpointer?: BaseCheckpointSaver } = {},
 ): Promise<{ agent: CompiledAgent; contextMax: number | null }> {
-  const { model: name, parameters } = definition;
-  const resolved = await run.deps.models.resolve(name, parameters);
+  const { model: name, parameters, provider } = definition;
+  const resolved = await run.deps.models.resolve(name, parameters, provider);
   const agent = createAgent({
     model: guarded(resolved, { run, definition, name }),
     ...(await handsOf(definition, run)),
     // A string would be sent as a list of blocks, which many OpenAI-compatible servers do not take.
-    systemPrompt: new SystemMessage(instructionsFor(definition, run.request.spec.timezone)),
+    systemPrompt: new SystemMessage(instructionsFor(definition, run.request)),
     ...own,
     name: definition.id,
   });

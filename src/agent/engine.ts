@@ -1,3 +1,5 @@
+import { NO_FILE, type LiveFile } from '../config/file/live.ts';
+import type { ConfigFile } from '../config/file/schema.ts';
 import { OPEN_POLICY } from '../hitl/tool-policy.ts';
 import type { ToolPolicy } from '../hitl/tool-policy.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -7,14 +9,22 @@ import { NO_TRACER, type Tracer } from '../lib/tracing.ts';
 import { AgentError } from './agent-error.ts';
 import { agentCards } from './agent-cards.ts';
 import type { AgentCard, AgentRunner, Titler } from './agent-runner.ts';
-import { createAgentCatalog, plainAgent, type AgentDefinition, type Agents } from './catalog.ts';
+import {
+  createAgentCatalog,
+  plainAgent,
+  type AgentDefinition,
+  type Agents,
+  type AgentSet,
+} from './catalog.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { demoAgent, demoPlainAgent } from './demo-agent.ts';
 import { DemoModel } from './demo-model.ts';
+import { fileAgents, providerIn, type FileAgentDeps } from './file-agents.ts';
 import { createLangGraphRunner } from './langgraph-runner.ts';
 import type { Meter } from './meter.ts';
-import { createModels } from './models.ts';
+import { createModels, type Models } from './models.ts';
 import { ownAgent, type OwnAgent } from './own-graph.ts';
+import { Summaries } from './summaries.ts';
 import { createTitler } from './titler.ts';
 import { tracedRunner } from './traced-runner.ts';
 
@@ -31,11 +41,17 @@ export interface EngineDeps {
   model: { name: string; title: string | null; stallTimeoutMs: number };
   /** Keys and base URLs under the providers' own names. */
   providers: Readonly<Record<string, string>>;
-  /** They take the place of the built-in agents; the first is the default one. */
+  /** What keys of the file refer to. */
+  env?: Readonly<Record<string, string | undefined>>;
+  /** They take the place of the built-in agents, beside those of the file. */
   agents?: readonly OwnAgent[];
+  /** Its agents take the place of the built-in ones; none where not given. */
+  file?: LiveFile;
+  /** What agents of the file can name as tools. */
+  hands?: FileAgentDeps;
   /** File for the demo tools' real executions. */
   demoLedger: string | null;
-  /** The service's word on tool calls; agents can only tighten it. */
+  /** The service's word on tool calls, where the file has none; agents can only tighten it. */
   policy?: ToolPolicy;
   /** Where not given nobody pays. */
   meter?: Meter;
@@ -46,9 +62,15 @@ export interface EngineDeps {
 export interface Engine {
   runner: AgentRunner;
   catalog: Agents;
-  /** What clients may know of the agents; the default one first. */
-  cards: readonly AgentCard[];
+  models: Models;
+  /** What clients may know of the agents, as they are now; the default one first. */
+  cards(): readonly AgentCard[];
   titler: Titler;
+  /**
+   * Looks whether the agents of another file could run here; rejects with a sentence for the operator where not. What it
+   * resolves with puts them in force, for turns that begin then; the file must be the current one by that time.
+   */
+  prepare(file: ConfigFile): Promise<() => void>;
 }
 
 function builtIn({ clock, demoLedger, model }: EngineDeps): AgentDefinition[] {
@@ -57,29 +79,79 @@ function builtIn({ clock, demoLedger, model }: EngineDeps): AgentDefinition[] {
   return model.name === 'demo' ? demos : [plainAgent(model.name), ...demos];
 }
 
+const NO_HANDS: FileAgentDeps = {
+  tools: [],
+  mcp: {
+    source() {
+      throw new AgentError('There are no MCP servers.');
+    },
+  },
+};
+
+function agentSet(file: ConfigFile, deps: EngineDeps): AgentSet {
+  const own = (deps.agents ?? []).map(ownAgent);
+  const given = [...fileAgents(file, deps.hands ?? NO_HANDS), ...own];
+  const agents = given.length > 0 ? given : builtIn(deps);
+  const [first] = agents;
+  if (!first || (deps.agents && given.length === 0))
+    throw new AgentError('There must be an agent.');
+  return {
+    agents,
+    defaultAgent: file.defaultAgent ?? first.id,
+    policy: file.policy ?? deps.policy ?? OPEN_POLICY,
+  };
+}
+
+/** The default one first. */
+function cardsOf({ agents, defaultAgent, policy }: AgentSet): readonly AgentCard[] {
+  const isDefault = ({ id }: AgentDefinition): boolean => id === defaultAgent;
+  const others = agents.filter((agent) => !isDefault(agent));
+  return agentCards([...agents.filter(isDefault), ...others], policy);
+}
+
+/** Every model that the file names. */
+async function checkModels(models: Models, file: ConfigFile): Promise<void> {
+  const named = file.agents.flatMap(({ model, title, context }) => [
+    model,
+    ...(title ? [title.model] : []),
+    ...(context.model === undefined ? [] : [context.model]),
+  ]);
+  if (file.routing.model !== undefined) named.push(file.routing.model);
+  for (const name of new Set(named)) await models.check(name, providerIn(file, name));
+}
+
 /** The agents and what runs them. Rejects with a sentence for the operator where a model can't work here. */
 export async function createEngine(deps: EngineDeps): Promise<Engine> {
-  const { clock, ids, model, log, tracer = NO_TRACER, policy = OPEN_POLICY } = deps;
+  const { clock, ids, model, log, tracer = NO_TRACER, file = { current: NO_FILE } } = deps;
   const newId = (): string => ids.sortable('').slice(1);
   const models = createModels({
-    env: deps.providers,
+    env: { ...deps.env, ...deps.providers },
+    providers: () => file.current.providers,
     demo: () => new DemoModel({ clock, newId }),
   });
-  const agents = deps.agents ? deps.agents.map(ownAgent) : builtIn(deps);
-  const [first] = agents;
-  if (!first) throw new AgentError('There must be an agent.');
-  const catalog = createAgentCatalog({
-    agents,
-    defaultAgent: first.id,
-    policy,
-  });
+  const catalog = createAgentCatalog(agentSet(file.current, deps));
+  let cards = cardsOf(catalog.set);
   const { title } = model;
   for (const name of new Set([model.name, title ?? 'demo'])) await models.check(name);
+  await checkModels(models, file.current);
   return {
     catalog,
-    cards: agentCards(agents, policy),
+    models,
+    cards: () => cards,
+    async prepare(next) {
+      await checkModels(models, next);
+      return () => {
+        catalog.replace(agentSet(next, deps));
+        cards = cardsOf(catalog.set);
+      };
+    },
     titler: createTitler({
-      model: title === null ? undefined : async () => (await models.resolve(title, {})).model,
+      modelOf(agentId) {
+        const own = agentId === undefined ? undefined : catalog.get(agentId)?.titleModel;
+        const name = own?.name ?? title;
+        if (name === null) return undefined;
+        return async () => (await models.resolve(name, {}, own?.provider)).model;
+      },
       clock,
       timeoutMs: TITLE_TIMEOUT,
       failed: (err) => log.warn({ err }, 'title model failed'),
@@ -95,6 +167,8 @@ export async function createEngine(deps: EngineDeps): Promise<Engine> {
         stallTimeoutMs: model.stallTimeoutMs,
         maxRetries: MAX_RETRIES,
         retried: (err) => log.warn({ err }, 'model call is made again'),
+        summaries: new Summaries(clock),
+        summaryFailed: (err) => log.warn({ err }, 'no summary of a long history'),
         ...(deps.meter && { meter: deps.meter }),
         tracer,
       }),

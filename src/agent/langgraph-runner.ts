@@ -13,7 +13,6 @@ import type {
   Standing,
 } from './agent-runner.ts';
 import { buildAgent } from './build-agent.ts';
-import { fingerprintOf } from './catalog.ts';
 import type { AgentDefinition, Agents } from './catalog.ts';
 import { threadId } from './checkpoints.ts';
 import type { Checkpoints } from './checkpoints.ts';
@@ -27,6 +26,7 @@ import type { Models } from './models.ts';
 import { askedBefore, pendingInterrupts } from './pending-interrupts.ts';
 import type { PendingInterrupt } from './pending-interrupts.ts';
 import { runError } from './run-errors.ts';
+import type { Summaries } from './summaries.ts';
 import { standingOf, toolCallIds, withQuestion } from './standing.ts';
 import type { ToolDefinition } from './tools.ts';
 import { WatchedSaver } from './watched-saver.ts';
@@ -48,6 +48,10 @@ export interface RunnerDeps {
   maxRetries: number;
   /** Told of a model call that failed and is made again. */
   retried: (error: unknown) => void;
+  /** Shared by the runs of this process; each run has its own where not given. */
+  summaries?: Summaries;
+  /** Told of a summary of a long history that can't be made. */
+  summaryFailed?: (error: unknown) => void;
   /** Where not given nobody pays. */
   meter?: Meter;
   /** Where not given nothing is recorded. */
@@ -88,13 +92,14 @@ class Segment {
 }
 
 function definitionOf(agents: Agents, { spec, entry }: RunRequest): AgentDefinition {
-  const definition = agents.get(spec.agentId);
-  if (!definition) throw new RunError('AGENT_CHANGED', 'This agent no longer exists.');
-  const changed = fingerprintOf(definition) !== spec.fingerprint;
-  if (changed && !(entry.kind === 'continue' && spec.policy.agent.allowChangedAgent))
+  const frozen = agents.frozen(spec);
+  if (frozen) return frozen;
+  const now = agents.get(spec.agentId);
+  if (!now) throw new RunError('AGENT_CHANGED', 'This agent no longer exists.');
+  if (!(entry.kind === 'continue' && spec.policy.agent.allowChangedAgent))
     throw new RunError('AGENT_CHANGED', 'The agent was changed after this answer was asked for.');
   const { model, parameters, maxSteps } = spec;
-  return { ...definition, model, parameters, maxSteps };
+  return { ...now, model, parameters, maxSteps };
 }
 
 /** Always by the interrupt's id: a plain value would answer all that is asked. */
@@ -243,8 +248,9 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
       await checkpoints.fork(fence, attempt);
       return standing(attempt);
     },
-    checkArgs({ agentId }, { name, args }) {
-      const tools = toolsCalled(name, agents.get(agentId)?.tools ?? []);
+    checkArgs(spec, { name, args }) {
+      const agent = agents.frozen(spec) ?? agents.get(spec.agentId);
+      const tools = toolsCalled(name, agent?.tools ?? []);
       if (tools.length === 0) return `There is no tool called ${name}.`;
       const said = tools.map((tool) => tool.refuse(args));
       // Agents below one another may have different tools of one name; the guard of the right one has the last word.

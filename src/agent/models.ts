@@ -1,6 +1,15 @@
 import type { BaseChatModel } from '@langchain/core/language_models/chat_models';
 import { initChatModel } from 'langchain';
+import type { ProviderEntry } from '../config/file/schema.ts';
+import { expand } from '../config/file/template.ts';
+import {
+  BUILT_IN_PROVIDERS,
+  isBuiltInProvider,
+  MODEL_PARAMETERS,
+  providerOf,
+} from '../config/file/vocabulary.ts';
 import type { JsonObject } from '../lib/json.ts';
+import { AgentError } from './agent-error.ts';
 
 /** A model that a run may use. */
 export interface ResolvedModel {
@@ -9,67 +18,102 @@ export interface ResolvedModel {
   requiresFinish: boolean;
 }
 
+/** A provider of the configuration file, as it was when somebody named it. Its key is a reference. */
+export type NamedProvider = ProviderEntry & { name: string };
+
 export interface Models {
   /** Rejects with a sentence for the operator if `name` can't work here: called before the process serves. */
-  check(name: string): Promise<void>;
-  resolve(name: string, parameters: JsonObject): Promise<ResolvedModel>;
+  check(name: string, provider?: NamedProvider): Promise<void>;
+  /** `provider` comes before the one that has the name now. */
+  resolve(name: string, parameters: JsonObject, provider?: NamedProvider): Promise<ResolvedModel>;
 }
 
 export interface ModelsDeps {
-  /** Provider keys and base URLs under the providers' own names, e.g. `OPENAI_API_KEY`. */
+  /** Provider keys and base URLs under the providers' own names, e.g. `OPENAI_API_KEY`, and what the file refers to. */
   env: Readonly<Record<string, string | undefined>>;
+  /** Of the configuration file, at this moment; none where not given. */
+  providers?: () => Readonly<Record<string, ProviderEntry>>;
   demo: () => BaseChatModel;
+}
+
+interface Settings {
+  type: ProviderEntry['type'];
+  settings: JsonObject;
 }
 
 type Env = ModelsDeps['env'];
 
-/** Providers whose packages are installed. Anything that speaks OpenAI's protocol is `openai` with a base URL. */
-const PROVIDERS: Record<string, (env: Env) => { missing?: string; settings: JsonObject }> = {
-  openai({ OPENAI_API_KEY: key, OPENAI_BASE_URL: baseURL }) {
-    if (!key && !baseURL) return { missing: 'OPENAI_API_KEY', settings: {} };
-    const configuration = baseURL ? { configuration: { baseURL } } : {};
-    // A local server wants no key, its client insists on one.
-    return { settings: { apiKey: key ?? 'none', ...configuration } };
-  },
-  anthropic({ ANTHROPIC_API_KEY: key, ANTHROPIC_BASE_URL: baseURL }) {
-    if (!key) return { missing: 'ANTHROPIC_API_KEY', settings: {} };
-    return { settings: { apiKey: key, ...(baseURL ? { anthropicApiUrl: baseURL } : {}) } };
-  },
-};
-
-/** Parameters that an agent's definition may set. */
-const PARAMETERS = ['temperature', 'topP', 'maxTokens', 'reasoning', 'reasoningEffort', 'thinking'];
-
-function settingsFor(name: string, env: Env): { provider: string; settings: JsonObject } {
-  const colon = name.indexOf(':');
-  const provider = name.slice(0, colon);
-  const make = colon > 0 ? PROVIDERS[provider] : undefined;
-  if (!make || colon === name.length - 1) {
-    const known = Object.keys(PROVIDERS).join(', ');
-    throw new Error(`Unknown model '${name}'. Use demo, or provider:model with one of: ${known}.`);
+function settingsOf(entry: {
+  type: ProviderEntry['type'];
+  key: string;
+  baseUrl: string;
+}): Settings {
+  const { type, key, baseUrl } = entry;
+  if (type === 'anthropic') {
+    return { type, settings: { apiKey: key, ...(baseUrl ? { anthropicApiUrl: baseUrl } : {}) } };
   }
-  const { missing, settings } = make(env);
-  if (missing) throw new Error(`The model '${name}' needs ${missing} in the environment.`);
-  return { provider, settings };
+  const configuration = baseUrl ? { configuration: { baseURL: baseUrl } } : {};
+  // A local server wants no key, its client insists on one.
+  return { type, settings: { apiKey: key || 'none', ...configuration } };
+}
+
+/** Providers whose packages are installed. Anything that speaks OpenAI's protocol is one of type `openai`. */
+function builtIn(model: string, provider: keyof typeof BUILT_IN_PROVIDERS, env: Env): Settings {
+  const names = BUILT_IN_PROVIDERS[provider];
+  const key = env[names.key] ?? '';
+  const baseUrl = env[names.baseUrl] ?? '';
+  if (!key && !(provider === 'openai' && baseUrl)) {
+    throw new Error(`The model '${model}' needs ${names.key} in the environment.`);
+  }
+  return settingsOf({ type: names.type, key, baseUrl });
 }
 
 /** Models by name: `demo`, or `provider:model` through LangChain's `initChatModel`. */
-export function createModels({ env, demo }: ModelsDeps): Models {
-  async function resolve(name: string, parameters: JsonObject): Promise<ResolvedModel> {
+export function createModels({ env, providers = () => ({}), demo }: ModelsDeps): Models {
+  function settingsFor(name: string, own: NamedProvider | undefined): Settings {
+    const provider = providerOf(name) ?? '';
+    const all = providers();
+    const entry = own?.name === provider ? own : Object.hasOwn(all, provider) && all[provider];
+    if (entry) {
+      const { type, baseUrl = '', apiKey = '' } = entry;
+      return settingsOf({ type, key: expand(apiKey, env), baseUrl });
+    }
+    if (isBuiltInProvider(provider) && name.length > provider.length + 1) {
+      return builtIn(name, provider, env);
+    }
+    const known = [...new Set([...Object.keys(BUILT_IN_PROVIDERS), ...Object.keys(all)])];
+    throw new Error(
+      `Unknown model '${name}'. Use demo, or provider:model with one of: ${known.join(', ')}.`,
+    );
+  }
+
+  async function resolve(
+    name: string,
+    parameters: JsonObject,
+    provider?: NamedProvider,
+  ): Promise<ResolvedModel> {
     if (name === 'demo') return { model: demo(), requiresFinish: true };
-    const { provider, settings } = settingsFor(name, env);
-    const chosen = Object.entries(parameters).filter(([key]) => PARAMETERS.includes(key));
+    const { type, settings } = settingsFor(name, provider);
+    const chosen = Object.entries(parameters).filter(([key]) =>
+      MODEL_PARAMETERS.some((known) => known === key),
+    );
     // Retries are ours: only before the first token, and with the provider's own waiting time.
     const fields = { ...Object.fromEntries(chosen), ...settings, maxRetries: 0 };
-    const lazy = await initChatModel(name, fields);
+    const model = name.slice(name.indexOf(':') + 1);
+    const lazy = await initChatModel(model, { ...fields, modelProvider: type });
     /* oxlint-disable-next-line no-underscore-dangle -- the only way to the provider's own model */
-    const model = await lazy._getModelInstance();
-    return { model, requiresFinish: provider === 'openai' };
+    const resolved = await lazy._getModelInstance();
+    return { model: resolved, requiresFinish: type === 'openai' };
   }
   return {
     resolve,
-    async check(name) {
-      await resolve(name, {});
+    async check(name, provider) {
+      try {
+        await resolve(name, {}, provider);
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        throw new AgentError(reason, { cause });
+      }
     },
   };
 }

@@ -40,6 +40,10 @@ export type GraphFactory = (deps: GraphDeps) => GraphLike | Promise<GraphLike>;
 export interface OwnAgent {
   /** What clients name it by: letters, digits, `-`, `_` and `.`. */
   id: string;
+  /** For people; the id where not given. */
+  name?: string;
+  /** What it is good for, for people and for whoever chooses an agent. */
+  description?: string;
   /** Its input is the conversation as messages; what its nodes add to `messages` is the answer. */
   graph: GraphLike | GraphFactory;
   /** Change it with the graph: an answer that was begun under another one is not continued under this. */
@@ -60,6 +64,8 @@ const shapeSchema = z.object({
     .string()
     .max(100)
     .regex(/^[\w.-]+$/),
+  name: z.string().min(1).max(200).optional(),
+  description: z.string().max(2_000).optional(),
   version: z.string().max(200).optional(),
   toolApproval: toolPolicySchema.prefault({}),
   maxSteps: z.number().int().min(1).max(1_000).default(25),
@@ -90,12 +96,14 @@ export function ownAgent({ graph, tools = [], ...rest }: OwnAgent): AgentDefinit
     const where = issue?.path.join('.') ?? '';
     throw new AgentError(`The agent '${rest.id}' is not valid: ${where}: ${issue?.message ?? ''}.`);
   }
-  const { id, version = '', toolApproval, maxSteps } = parsed.data;
+  const { id, name, description, version = '', toolApproval, maxSteps } = parsed.data;
   const make: GraphFactory = typeof graph === 'function' ? graph : () => graph;
   // A factory is asked for the first time by a run; what is there can be looked at now.
   if (typeof graph !== 'function') compiledOf(id, graph);
   return {
     id,
+    ...(name === undefined ? {} : { name }),
+    ...(description === undefined ? {} : { description }),
     model: OWN_MODEL,
     instructions: '',
     tools: [...tools],

@@ -39,6 +39,7 @@ export function subAgentTool(tool: {
     ...shape,
     version: fingerprintOf(agent),
     inner: agent.tools,
+    agent,
     bind: (run) =>
       new DynamicStructuredTool({
         name,

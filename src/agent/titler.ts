@@ -40,8 +40,8 @@ export function titleFromText(text: string): string {
 }
 
 export interface TitlerDeps {
-  /** Undefined: titles come from the text. */
-  model: (() => Promise<BaseChatModel>) | undefined;
+  /** Writes the titles of an agent's conversations; undefined: they come from the text. */
+  modelOf: (agentId: string | undefined) => (() => Promise<BaseChatModel>) | undefined;
   clock: Clock;
   timeoutMs: number;
   /** Told of a model that failed; the title comes from the text. */
@@ -64,10 +64,11 @@ function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-export function createTitler({ model, clock, timeoutMs, failed }: TitlerDeps): Titler {
+export function createTitler({ modelOf, clock, timeoutMs, failed }: TitlerDeps): Titler {
   return {
-    async title(text, signal) {
+    async title(text, signal, agentId) {
       const fallback = titleFromText(text);
+      const model = modelOf(agentId);
       if (!model || signal.aborted) return fallback;
       const stop = new AbortController();
       const aborted = (): void => stop.abort(signal.reason);

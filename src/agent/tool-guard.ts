@@ -2,6 +2,7 @@ import { AIMessage } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
 import { createMiddleware } from 'langchain';
 import type { ToolDefinition } from './tools.ts';
+import { beyondLimit, isUsedUp } from './tool-limit.ts';
 import { toolMessage } from './tool-message.ts';
 
 /** Ids of the calls of an AI message whose arguments were not JSON. Kept in its additional fields. */
@@ -20,9 +21,11 @@ interface CallToCheck {
 }
 
 /** Why a call can't run, as one clear sentence; undefined if it can. */
-export function refusals(tools: readonly ToolDefinition[]) {
+export function refusals(tools: readonly ToolDefinition[], maxToolCalls = Infinity) {
   const byName = new Map(tools.map((tool) => [tool.name, tool]));
   return (call: CallToCheck, messages: readonly BaseMessage[]): string | undefined => {
+    const late = beyondLimit(messages, { toolCallId: call.id, max: maxToolCalls });
+    if (late !== undefined) return late;
     const tool = byName.get(call.name);
     if (!tool) {
       const names = [...byName.keys()].join(', ') || 'none';
@@ -37,10 +40,15 @@ export function refusals(tools: readonly ToolDefinition[]) {
  * Answers calls that can't run. LangGraph's own answers hold stack traces and file paths.
  * What a tool throws past its own handling ends the run.
  */
-export function toolGuard(tools: readonly ToolDefinition[]) {
-  const refusalOf = refusals(tools);
+export function toolGuard(tools: readonly ToolDefinition[], maxToolCalls = Infinity) {
+  const refusalOf = refusals(tools, maxToolCalls);
   return createMiddleware({
     name: 'ToolGuard',
+    // The tools stay named: providers refuse a history of calls without them.
+    wrapModelCall: (request, handler) =>
+      handler(
+        isUsedUp(request.messages, maxToolCalls) ? { ...request, toolChoice: 'none' } : request,
+      ),
     async wrapToolCall(request, handler) {
       const { id = '', name, args } = request.toolCall;
       const output = refusalOf({ id, name, args }, request.state.messages);

@@ -63,6 +63,8 @@ export interface ToolDefinition {
   readonly version: string;
   /** Tools of the agent behind it, if it is one. */
   readonly inner: readonly ToolDefinition[];
+  /** That agent. */
+  readonly agent?: SubAgentDefinition;
   /** Why these arguments are refused, as a sentence for the model; undefined if they are not. */
   refuse(args: unknown): string | undefined;
   bind(run: ToolRun): StructuredToolInterface;

@@ -18,7 +18,7 @@ export interface DeciderDeps {
   jobs: JobStore;
   conversations: Pick<ConversationStore, 'get'>;
   runner: Pick<AgentRunner, 'checkArgs'>;
-  catalog: Pick<AgentCatalog, 'fingerprint'>;
+  catalog: Pick<AgentCatalog, 'knows'>;
   approvals: ApprovalLifecycle;
   finaliser: Finaliser;
   log: Log;
@@ -100,8 +100,7 @@ export class Decider {
       const { code, message, details } = checked.refusal;
       throw new AppError(code, message, { details });
     }
-    const changed = catalog.fingerprint(spec.agentId) !== spec.fingerprint;
-    if (changed && !spec.policy.agent.allowChangedAgent) {
+    if (!catalog.knows(spec) && !spec.policy.agent.allowChangedAgent) {
       throw new AppError('AGENT_CHANGED', 'The agent was changed after this was asked.', {
         details: { agentId: spec.agentId },
       });

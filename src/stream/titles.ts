@@ -31,7 +31,8 @@ export class Titles implements AsyncDisposable {
 
   async #make(job: Job): Promise<string | null> {
     try {
-      const title = await this.#deps.titler.title(job.input.text, this.#stop.signal);
+      const { signal } = this.#stop;
+      const title = await this.#deps.titler.title(job.input.text, signal, job.spec.agentId);
       const saved = await this.#deps.conversations.setTitle(job.conversationId, title, 'generated');
       return saved?.title ?? null;
     } catch (err) {

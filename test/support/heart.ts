@@ -106,7 +106,7 @@ export class Heart {
       catalog: {
         freeze: ({ agentId = 'demo', ...given }) =>
           agentId === 'demo' ? aSpec({ policy: this.policy, ...given }) : undefined,
-        fingerprint: () => this.fingerprint,
+        knows: (spec) => spec.fingerprint === this.fingerprint,
       },
       admission: createAdmission(),
       titler: { title: async (text) => `About ${text}` },

@@ -97,7 +97,7 @@ export async function startProduct(): Promise<Product> {
     files: memoryFiles().files,
     usage: fakeUsage(() => clock.now()),
     content: openContent,
-    agents: [],
+    agents: () => [],
     logger: loggers.http,
     readiness: () => jobs.ping(),
     isDraining: () => false,

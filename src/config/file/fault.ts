@@ -1,3 +1,5 @@
+import { OperatorError } from '../../lib/operator-error.ts';
+
 export type Path = readonly (string | number)[];
 
 /** Something that is wrong with the file. `text` completes the sentence "<path>: …". */
@@ -18,7 +20,7 @@ export function pathText(path: Path): string {
 }
 
 /** Everything that is wrong with the configuration file, at once. */
-export class ConfigFileError extends Error {
+export class ConfigFileError extends OperatorError {
   override name = 'ConfigFileError';
   /** Each with file, line and path. */
   readonly faults: readonly string[];

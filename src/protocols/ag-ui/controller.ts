@@ -28,7 +28,7 @@ export function createAgUiController(ctx: AppContext) {
   const agentOf = ({ req }: UserCall): string | undefined => {
     const name = pathParam(req, 'agentId');
     if (name === '') return undefined;
-    if (agents.some(({ agentId }) => agentId === name)) return name;
+    if (agents().some(({ agentId }) => agentId === name)) return name;
     if (name === 'default') return undefined;
     throw notFound('agent');
   };
@@ -90,7 +90,7 @@ export function createAgUiController(ctx: AppContext) {
     },
 
     info: ({ res }: UserCall): void => {
-      res.json(runtimeInfo(agents));
+      res.json(runtimeInfo(agents()));
     },
   };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AgentCard } from '../../agent/agent-runner.ts';
+import { canWait, type AgentCard } from '../../agent/agent-runner.ts';
 import { jsonObjectSchema } from '../../stream/message.ts';
 
 /** What CopilotKit's client asks of a runtime before anything else, with the capabilities that AG-UI has words for. */
@@ -20,10 +20,11 @@ export const infoSchema = z.object({
 });
 export type RuntimeInfo = z.infer<typeof infoSchema>;
 
-function describe(name: string, { waits }: AgentCard): RuntimeInfo['agents'][string] {
+function describe(name: string, card: AgentCard): RuntimeInfo['agents'][string] {
+  const waits = canWait(card);
   return {
     name,
-    description: '',
+    description: card.description,
     className: 'HttpAgent',
     capabilities: {
       transport: { streaming: true, resumable: true },

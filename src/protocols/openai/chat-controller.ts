@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { canWait } from '../../agent/agent-runner.ts';
 import { AppError } from '../../errors.ts';
 import { readBody } from '../../http/body.ts';
 import type { AppContext } from '../../http/context.ts';
@@ -35,7 +36,8 @@ type Context = Pick<
   | 'agents'
   | 'clock'
   | 'config'
-  | 'content' | 'conversations'
+  | 'content'
+  | 'conversations'
   | 'generations'
   | 'ids'
   | 'isDraining'

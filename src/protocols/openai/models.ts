@@ -33,11 +33,11 @@ export function agentOf(agents: readonly AgentCard[], model: string): AgentCard 
 export function createModelController({ agents }: Pick<AppContext, 'agents'>) {
   return {
     list: ({ res }: UserCall): void => {
-      res.json({ object: 'list', data: agents.map(modelOf) });
+      res.json({ object: 'list', data: agents().map(modelOf) });
     },
 
     get: ({ req, res }: UserCall): void => {
-      res.json(modelOf(agentOf(agents, pathParam(req, 'model'))));
+      res.json(modelOf(agentOf(agents(), pathParam(req, 'model'))));
     },
   };
 }

@@ -145,7 +145,7 @@ export function createResponseController(ctx: Context) {
     create: async (call: UserCall): Promise<void> => {
       refuseWhileDraining(ctx);
       const body = await readBody(call.req, { schema: responseBodySchema, limits });
-      if (body.model) agentOf(agents, body.model);
+      if (body.model) agentOf(agents(), body.model);
       refuseOthers(body, RESPONSE_NEUTRAL);
       const input = responseInput(body, limits);
       const begin = (): Promise<ResponseRef> =>

@@ -1,10 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
+import { canWait } from '../../../src/agent/agent-runner.ts';
 import { agentCards } from '../../../src/agent/agent-cards.ts';
 import { plainAgent } from '../../../src/agent/catalog.ts';
 import { demoAgent, demoPlainAgent } from '../../../src/agent/demo-agent.ts';
 import { OPEN_POLICY, toolPolicySchema } from '../../../src/hitl/tool-policy.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
+const NAMELESS = {
+  description: '',
+  capabilities: { approvals: false, questions: false, files: ['*/*'], subagents: [] },
+};
 const deps = { clock: new FakeClock(), ledgerFile: undefined };
 const demo = demoAgent(deps);
 const only = (name: string) => ({
@@ -13,22 +18,27 @@ const only = (name: string) => ({
   tools: demo.tools.filter((tool) => tool.name === name),
 });
 
-const waits = (policy: object): boolean | undefined =>
-  agentCards([demoPlainAgent(deps)], toolPolicySchema.parse(policy))[0]?.waits;
+const waits = (policy: object): boolean =>
+  agentCards([demoPlainAgent(deps)], toolPolicySchema.parse(policy)).some(canWait);
 
 describe('what clients may know of agents', () => {
   test('says which can wait for a person', () => {
     const cards = agentCards([plainAgent('demo'), demo, demoPlainAgent(deps)], OPEN_POLICY);
 
     expect(cards).toEqual([
-      { agentId: 'default', waits: false },
-      { agentId: 'demo', waits: true },
-      { agentId: 'demo-plain', waits: false },
+      { ...NAMELESS, agentId: 'default', name: 'default' },
+      {
+        ...NAMELESS,
+        agentId: 'demo',
+        name: 'demo',
+        capabilities: { approvals: true, questions: true, files: ['*/*'], subagents: ['helper'] },
+      },
+      { ...NAMELESS, agentId: 'demo-plain', name: 'demo-plain' },
     ]);
   });
 
   test.each(['ask_user', 'send_email', 'helper'])('one with %s alone can', (name) => {
-    expect(agentCards([only(name)], OPEN_POLICY)[0]?.waits).toBe(true);
+    expect(agentCards([only(name)], OPEN_POLICY).some(canWait)).toBe(true);
   });
 
   test("follows the service's policy", () => {

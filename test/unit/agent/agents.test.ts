@@ -55,8 +55,10 @@ describe('catalog', () => {
 
     expect(spec?.policy.service).toEqual(policy);
     expect(spec?.policy.agent.ask).toEqual(['send_email', 'delete_file']);
-    expect(catalog.fingerprint('demo')).toBe(spec?.fingerprint);
-    expect(catalog.fingerprint('nobody')).toBeUndefined();
+    const { fingerprint = '' } = spec ?? {};
+    expect(catalog.knows({ agentId: 'demo', fingerprint })).toBe(true);
+    expect(catalog.knows({ agentId: 'demo', fingerprint: 'other' })).toBe(false);
+    expect(catalog.knows({ agentId: 'nobody', fingerprint })).toBe(false);
   });
 
   test('the fingerprint changes with the policy, and with a tool of a sub-agent', () => {
@@ -152,7 +154,7 @@ describe('titler', () => {
   const signal = new AbortController().signal;
   const titler = (model: ScriptedModel | undefined) =>
     createTitler({
-      model: model && (async () => model),
+      modelOf: () => model && (async () => model),
       clock,
       timeoutMs: 1_000,
       failed: (error) => failures.push(error),

@@ -25,6 +25,7 @@ describe('a configuration without anything set', () => {
       server: { port: 3000, host: '127.0.0.1', trustProxy: false },
       profile: 'embedded',
       cluster: null,
+      configFile: null,
       dataDir: './data',
       logLevel: 'info',
       auth: { mode: 'dev', anyHost: false },
@@ -332,7 +333,7 @@ describe('a fault', () => {
   });
 
   test('in each variable that has a form is told under its own name', () => {
-    const free = new Set(['DATA_DIR', 'DEMO_LEDGER', 'JWT_ISSUER', 'JWT_AUDIENCE']);
+    const free = new Set(['HOLDFAST_CONFIG', 'DATA_DIR', 'DEMO_LEDGER', 'JWT_ISSUER', 'JWT_AUDIENCE']);
     const keys = new Set(['OPENAI_API_KEY', 'ANTHROPIC_API_KEY']);
     const all = variables().map((variable) => variable.name);
     const names = all.filter((name) => !free.has(name) && !keys.has(name));

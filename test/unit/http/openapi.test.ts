@@ -32,7 +32,7 @@ function routes(): Route[] {
     files: memoryFiles().files,
     usage: fakeUsage(() => clock.now()),
     content: openContent,
-    agents: [],
+    agents: () => [],
     ids: createIds(() => 0),
     logger: pino({ level: 'silent' }),
     metrics: createMetrics({ ofProcess: false }),
@@ -62,6 +62,7 @@ describe('the OpenAPI document', () => {
 
     expect(all.toSorted()).toEqual(
       [
+        'get /api/agents',
         'get /api/approvals',
         'get /api/approvals/:actionId',
         'get /api/approval-rules',
