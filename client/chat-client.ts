@@ -84,6 +84,8 @@ export interface ChatClient {
   decide(action: ActionRef, decisions: Decision[], options?: CallOptions): Promise<Resumed>;
   /** By the ids of the questions; a text where there is but one. */
   answer(action: ActionRef, answers: Answers | string, options?: CallOptions): Promise<Resumed>;
+  /** To what a graph asks in its own form. */
+  respond(action: ActionRef, response: Json, options?: CallOptions): Promise<Resumed>;
   /** A Turn, a generation, or a conversation with what is enqueued in it. */
   abort(target: Target, options?: CallOptions): Promise<Aborted>;
   /** What waits for this person, newest first. */
@@ -186,6 +188,7 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
     decide: (action, decisions, given) => resume(action, { decisions }, given),
     answer: (action, answers, given) =>
       resume(action, typeof answers === 'string' ? { answer: answers } : { answers }, given),
+    respond: (action, response, given) => resume(action, { response }, given),
 
     abort: (target, { signal } = {}) => {
       const body =

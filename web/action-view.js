@@ -1,4 +1,5 @@
 import { createQuestionView } from './ask-view.js';
+import { createCustomView } from './custom-view.js';
 import { h, setAttribute, setText } from './dom.js';
 import { createRequestView, DECISIONS } from './request-view.js';
 import { duration } from './time.js';
@@ -15,6 +16,10 @@ const KINDS = {
   ask_user_question: {
     title: 'A question for you',
     lead: 'The answer goes on when you have said.',
+  },
+  custom: {
+    title: 'The agent waits for you',
+    lead: 'The answer goes on with your response.',
   },
   recovery: {
     title: 'Did it happen?',
@@ -39,6 +44,7 @@ export function createActionView(action, { onSubmit }) {
   const problem = h('p', { class: 'problem', role: 'alert' });
   const submit = h('button', { type: 'submit', class: 'primary' });
   const questions = (action.questions ?? []).map(createQuestionView);
+  const customs = action.kind === 'custom' ? [createCustomView(action)] : [];
   /** @type {ReturnType<typeof createRequestView>[]} */
   const requests = [];
   const asked = action.requests ?? [];
@@ -52,11 +58,11 @@ export function createActionView(action, { onSubmit }) {
     h('header', {}, heading, countdown),
     h('p', { class: 'soft' }, lead),
     all,
-    ...[...requests, ...questions].map(({ element }) => element),
+    ...[...requests, ...questions, ...customs].map(({ element }) => element),
     h('footer', {}, submit, problem),
   );
 
-  const common = (action.requests ?? [])
+  const common = asked
     .map(({ allowedDecisions }) => allowedDecisions)
     .reduce(
       (some, each) => some.filter((decision) => each.includes(decision)),
@@ -79,11 +85,13 @@ export function createActionView(action, { onSubmit }) {
     const [only] = requests;
     const single = requests.length === 1 ? DECISIONS[only?.chosen() ?? '']?.submit : undefined;
     const many = requests.length > 1 ? `Submit ${requests.length} decisions` : undefined;
-    setText(submit, single ?? many ?? (questions.length > 0 ? 'Answer' : 'Decide'));
+    setText(submit, single ?? many ?? (requests.length > 0 ? 'Decide' : 'Answer'));
   }
 
   /** @returns {Verdict | undefined} */
   const read = () => {
+    const [custom] = customs;
+    if (custom) return custom.read();
     const decisions = requests.map((view) => view.read());
     const said = questions.map((view) => /** @type {const} */ ([view.id, view.read()]));
     if (questions.length > 0) {
@@ -121,7 +129,7 @@ export function createActionView(action, { onSubmit }) {
   const timer = setInterval(tick, 1_000);
   tick();
   label();
-  const names = (action.requests ?? []).map(({ name }) => name).join(', ');
+  const names = asked.map(({ name }) => name).join(', ');
   return {
     actionId: action.actionId,
     element: form,

@@ -41,7 +41,7 @@ function inputOf(field, id) {
 
 let made = 0;
 
-/** @param {ApprovalRequest} request */
+/** @param {Pick<ApprovalRequest, 'name' | 'args' | 'argsSchema'>} request */
 export function createEditView({ name, args, argsSchema }) {
   const prefix = `edit-${(made += 1)}`;
   const form = h('div', { class: 'fields' });

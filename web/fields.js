@@ -62,7 +62,7 @@ export function fieldsOf(schema, args) {
 }
 
 /** @param {string} raw @returns {Read} */
-function readJson(raw) {
+export function readJson(raw) {
   try {
     return { ok: true, value: JSON.parse(raw) };
   } catch {

@@ -64,6 +64,9 @@ export interface PendingAction {
   expiresAt: string | null;
   requests?: ApprovalRequest[] | undefined;
   questions?: Question[] | undefined;
+  /** What a graph asks in its own form, and the JSON Schema of the response. */
+  value?: unknown;
+  responseSchema?: Obj | undefined;
 }
 
 export interface StreamState {
@@ -87,6 +90,7 @@ export interface Decision {
 export interface Verdict {
   decisions?: Decision[] | undefined;
   answers?: Record<string, string | string[]> | undefined;
+  response?: unknown;
 }
 
 export interface Conversation {

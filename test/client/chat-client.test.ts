@@ -302,6 +302,7 @@ describe('createChatClient: calls', () => {
     await chat.decide(action, [{ toolCallId: 't', decision: 'approve' }]);
     await chat.answer(action, { q: ['x'] });
     await chat.answer(action, 'x');
+    await chat.respond(action, null);
     await chat.abort({ generationId: 'g1', conversationId: 'c1' });
     await chat.abort({ conversationId: 'c1' });
     await chat.rename('c/1', 'new');
@@ -317,6 +318,7 @@ describe('createChatClient: calls', () => {
       ],
       ['POST', '/api/chat/resume', said({ ...action, answers: { q: ['x'] } })],
       ['POST', '/api/chat/resume', said({ ...action, answer: 'x' })],
+      ['POST', '/api/chat/resume', said({ ...action, response: null })],
       ['POST', '/api/chat/abort', said({ generationId: 'g1' })],
       ['POST', '/api/chat/abort', said({ conversationId: 'c1' })],
       ['PATCH', '/api/conversations/c%2F1', said({ title: 'new' })],

@@ -118,6 +118,41 @@ describe('examples/node-agent, as its README says', () => {
     expect(server.output().match(/^postcard gen_\S+: .* to Ada$/gm)).toHaveLength(1);
   }, 40_000);
 
+  test('the florist asks in its own form, over kill -9 too, and takes only what fits', async () => {
+    const server = await servers.start({ WORD_MS: '1' }, EXAMPLE);
+    const { baseUrl } = server;
+    const turn = await startTurn(baseUrl, { text: 'A bouquet, please', agentId: 'florist' });
+    const reader = watch(server, turn);
+    const pause = await reader.saw(({ event }) => event === 'pending_action');
+    const action = object(object(pause.data)['action']);
+    const say = (response: unknown) => {
+      const { generationId } = turn;
+      const actionId = text(action['actionId'], 'actionId');
+      const body = { generationId, actionId, response };
+      return request(baseUrl, { path: '/api/chat/resume', body });
+    };
+
+    const refused = await say({ euros: 2, flower: 'rose' });
+    await server.kill9();
+    await server.restart();
+    const taken = await say({ euros: 20, flower: 'rose' });
+    const again = await say({ flower: 'rose', euros: 20 });
+    const read = await reader.read;
+
+    expect(action).toMatchObject({
+      kind: 'custom',
+      value: { ask: 'What may the bouquet cost?' },
+      responseSchema: { required: ['euros', 'flower'] },
+    });
+    expect([refused.status, JSON.parse(refused.text)]).toMatchObject([
+      422,
+      { error: { code: 'RESPONSE_INVALID', details: { faults: [{ path: '/euros' }] } } },
+    ]);
+    expect([taken.status, again.status]).toEqual([202, 200]);
+    expect(read.done.data).toMatchObject({ status: 'completed' });
+    expect(await answerOf(server, turn)).toBe('A bouquet of one rose for 20 euros, no card.');
+  }, 40_000);
+
   test('built-in agents are not there beside them', async () => {
     const answer = await request(other.baseUrl, {
       path: '/api/chat',

@@ -2,7 +2,8 @@ import { expect, test } from '@jest/globals';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Locator, Page } from 'playwright-core';
-import { say, shows, whole } from '../../support/chat-page.ts';
+import { startTurn } from '../../support/api.ts';
+import { answerText, say, shows, whole } from '../../support/chat-page.ts';
 import type { Scene } from './scene.ts';
 
 const card = (page: Page): Locator => page.locator('form.action');
@@ -11,8 +12,10 @@ const submit = (page: Page): Locator => card(page).locator('button[type="submit"
 const byName = (a: unknown, b: unknown): number =>
   JSON.stringify(a).localeCompare(JSON.stringify(b));
 
+const EXAMPLE = [join(import.meta.dirname, '../../../examples/node-agent/main.mjs')];
+
 /** People decide on the page. */
-export function decisionTests({ server, tabs }: Scene): void {
+export function decisionTests({ server, servers, tabs }: Scene): void {
   /** What the demo tools really did since the last look. */
   let looked = 0;
   async function executed(): Promise<unknown[]> {
@@ -53,6 +56,24 @@ export function decisionTests({ server, tabs }: Scene): void {
       { name: 'send_email', args: { to: 'person1@example.com', subject: 'Hello 1' } },
     ]);
     expect(await page.evaluate('document.activeElement.id')).toBe('input');
+  });
+
+  test('what a graph asks in its own form is answered by fields, or as JSON', async () => {
+    const { baseUrl } = await servers.start({ WORD_MS: '1' }, EXAMPLE);
+    const turn = await startTurn(baseUrl, { text: 'A bouquet', agentId: 'florist' });
+    const page = await tabs.open(`${baseUrl}/#${turn.conversationId}`);
+    await card(page).getByText('What may the bouquet cost?').waitFor();
+
+    await page.getByLabel('euros', { exact: true }).fill('2');
+    await page.getByLabel('flower', { exact: true }).selectOption('rose');
+    await submit(page).click();
+    await card(page).locator('footer .problem').getByText('not what is asked for').waitFor();
+    await page.getByRole('button', { name: 'Edit as JSON' }).click();
+    await page.getByLabel('Arguments of the response as JSON').fill('{"euros":9,"flower":"rose"}');
+    await submit(page).click();
+    await whole(page);
+
+    expect(await answerText(page)).toContain('A bouquet of one rose for 9 euros, no card.');
   });
 
   test('what a second tab approves the first shows as decided there', async () => {
