@@ -1,5 +1,6 @@
 import { StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ErrorCode, McpError } from '@modelcontextprotocol/sdk/types.js';
+import { z } from 'zod';
 import { isRecord } from '../agent/chunk-content.ts';
 import { LOST } from './http-transport.ts';
 
@@ -52,6 +53,8 @@ export function faultOf(error: unknown, { open }: { open: boolean }): Fault {
     if (code === TIMEOUT) return { kind: 'timeout' };
     return { kind: 'refused', message: error.message };
   }
+  if (error instanceof z.core.$ZodError)
+    return { kind: 'refused', message: 'The answer has no known form.' };
   if (error instanceof Error && error.message === 'Not connected') return { kind: 'not_sent' };
   return { kind: NOT_SENT.has(codeOf(error) ?? '') ? 'not_sent' : 'lost' };
 }

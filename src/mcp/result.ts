@@ -5,7 +5,7 @@ import type { ToolResult } from '../agent/agent-runner.ts';
 
 export const resultSchema = z.looseObject({
   content: z.array(z.unknown()).catch([]),
-  structuredContent: z.unknown(),
+  structuredContent: z.unknown().optional(),
   isError: z.boolean().optional().catch(undefined),
 });
 

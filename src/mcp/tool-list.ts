@@ -37,7 +37,7 @@ type Page = z.output<typeof pageSchema>;
 const toolSchema = z.looseObject({
   name: z.string().min(1).max(LONGEST_NAME),
   description: z.string().catch(''),
-  inputSchema: z.unknown(),
+  inputSchema: z.unknown().optional(),
   annotations: annotationsSchema.catch({}),
 });
 
