@@ -1,5 +1,6 @@
 import type { Express } from 'express';
 import { createAdmission } from './admission/admission.ts';
+import { turnFiles } from './admission/files.ts';
 import { createApp } from './app.ts';
 import type { AgentCatalog, AgentRunner, Titler } from './agent/agent-runner.ts';
 import { createEngine } from './agent/engine.ts';
@@ -142,6 +143,7 @@ export async function createContext(config: Config, given: Overrides = {}): Prom
       hands: { tools, mcp },
       policy: config.toolPolicy,
       meter,
+      files,
       log: loggers.agent,
       tracer,
     });
@@ -160,7 +162,7 @@ export async function createContext(config: Config, given: Overrides = {}): Prom
       admission: createAdmission({
         budget: { check: (owner) => meter.admit(owner) },
         content,
-        files,
+        files: turnFiles({ files, file }),
       }),
       titler: over.titler ?? engine.titler,
       clock,

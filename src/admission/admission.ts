@@ -9,8 +9,12 @@ export interface AdmissionParts {
   /** Rejects with BUDGET_EXCEEDED where the user has nothing left to spend. */
   budget: { check(owner: Owner): Promise<void> };
   content: ContentGuard;
-  /** The user's files, in the order given. Rejects with NOT_FOUND where one is not the user's, or not there. */
-  files: { bind(owner: Owner, fileIds: readonly string[]): Promise<FileRef[]> };
+  files: {
+    /** The user's files, in the order given. Rejects with NOT_FOUND where one is not the user's, or not there. */
+    bind(owner: Owner, fileIds: readonly string[]): Promise<FileRef[]>;
+    /** Throws FILE_NOT_ACCEPTED where the agent takes other types only. */
+    assertTaken(agentId: string | undefined, files: readonly FileRef[]): void;
+  };
   router: Router;
 }
 
@@ -58,6 +62,7 @@ const OPEN: AdmissionParts = {
       if (first !== undefined) throw notFound('file');
       return [];
     },
+    assertTaken: () => undefined,
   },
   router: plainRouter,
 };
@@ -74,6 +79,7 @@ export function createAdmission(parts: Partial<AdmissionParts> = {}): Admission 
         request.files.map(({ fileId }) => fileId),
       );
       const chosen = await router.choose({ ...turn, text, files: bound });
+      files.assertTaken(chosen.agentId, bound);
       return { text, files: bound, ...chosen };
     },
     answer: (by: Decider, request: ResumeRequest) => content.answer(by, request),

@@ -92,6 +92,8 @@ export interface RunRequest extends AttemptRef {
   policy: CallPolicy;
   /** Index of the next content part. */
   nextPart: number;
+  /** URLs of the attachments that readers know of: a call that is executed again does not show them again. */
+  attached?: readonly string[];
   ledger: ToolLedger;
   signal: AbortSignal;
   /** Aborts when the process wants to hand the run over: stop at the next step boundary with `handover`. */

@@ -1,4 +1,4 @@
-import { SystemMessage } from '@langchain/core/messages';
+import { SystemMessage, type BaseMessage } from '@langchain/core/messages';
 import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint';
 import { createAgent } from 'langchain';
 import { NO_TRACER } from '../lib/tracing.ts';
@@ -7,6 +7,7 @@ import { approvalMiddleware } from './approval-middleware.ts';
 import type { AgentDefinition, SubAgentDefinition } from './catalog.ts';
 import type { StreamChunk } from './event-mapper.ts';
 import { contextMiddleware, type ContextOptions } from './context-middleware.ts';
+import { withFiles } from './file-blocks.ts';
 import type { FlowGate } from './flow-gate.ts';
 import { GuardedModel, noteCall } from './guarded-model.ts';
 import { instructionsFor } from './instructions.ts';
@@ -16,6 +17,7 @@ import { callMeter } from './meter.ts';
 import type { ResolvedModel } from './models.ts';
 import { streamChunks, optionsForOwn } from './own-graph.ts';
 import { Summaries } from './summaries.ts';
+import { NO_FILES } from './run-files.ts';
 import { toolGuard } from './tool-guard.ts';
 import type { CompiledAgent, ToolRun } from './tools.ts';
 
@@ -74,9 +76,20 @@ function guarded(
     maxSteps: of.definition.maxSteps,
     requiresFinish,
     retried: deps.retried,
+    fill: fillerFor(of.run, model),
     ...(deps.meter && { meter: callMeter(deps.meter, place) }),
     tracing: { tracer: deps.tracer ?? NO_TRACER, model: of.name },
   });
+}
+
+/** What a model of this run is given of the user's files. A model of which nothing is known is given images. */
+function fillerFor({ deps, request }: Run, { profile }: ResolvedModel['model']) {
+  const { files = NO_FILES } = deps;
+  return (messages: BaseMessage[]) =>
+    withFiles(messages, {
+      read: (fileId, maxBytes) => files.read(request.owner, fileId, maxBytes),
+      takesImages: profile.imageInputs !== false,
+    });
 }
 
 /** An agent's tools for this run, and what stands between them and the model. */
@@ -90,6 +103,8 @@ async function handsOf(definition: SubAgentDefinition, run: Run) {
     generationId: request.generationId,
     owner: request.owner,
     timezone: request.spec.timezone,
+    conversationId: request.conversationId,
+    files: deps.files ?? NO_FILES,
     ledger: request.ledger,
     signal: segment.stop.signal,
     tracer: deps.tracer ?? NO_TRACER,

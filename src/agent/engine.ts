@@ -25,6 +25,7 @@ import type { Meter } from './meter.ts';
 import { createModels, type Models } from './models.ts';
 import { ownAgent, type OwnAgent } from './own-graph.ts';
 import { Summaries } from './summaries.ts';
+import type { RunFiles } from './run-files.ts';
 import { createTitler } from './titler.ts';
 import { tracedRunner } from './traced-runner.ts';
 
@@ -53,6 +54,8 @@ export interface EngineDeps {
   demoLedger: string | null;
   /** The service's word on tool calls, where the file has none; agents can only tighten it. */
   policy?: ToolPolicy;
+  /** The users'; none where not given. */
+  files?: RunFiles;
   /** Where not given nobody pays. */
   meter?: Meter;
   log: Log;
@@ -171,6 +174,7 @@ export async function createEngine(deps: EngineDeps): Promise<Engine> {
         summaryFailed: (err) => log.warn({ err }, 'no summary of a long history'),
         ...(deps.meter && { meter: deps.meter }),
         tracer,
+        ...(deps.files && { files: deps.files }),
       }),
       tracer,
     ),

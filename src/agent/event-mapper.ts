@@ -7,6 +7,7 @@ import type { ModelUsage, RunnerEvent, Standing } from './agent-runner.ts';
 import { contentPieces, isRecord } from './chunk-content.ts';
 import { countTokens } from './token-count.ts';
 import type { ContentPiece } from './chunk-content.ts';
+import { FileMark } from './file-mark.ts';
 import { placeOf } from './namespaces.ts';
 import type { AgentNamespaces } from './namespaces.ts';
 import { pieces } from './output.ts';
@@ -41,6 +42,8 @@ export interface MapperState {
   agents: AgentNamespaces;
   /** Calls whose sub-agent is known to have begun: its tool begins anew with every segment. */
   begun: ReadonlySet<string>;
+  /** URLs of attachments that were told. */
+  attached: ReadonlySet<string>;
   /** The graph waits for a person. */
   interrupted: boolean;
 }
@@ -57,12 +60,16 @@ type EventBody = Extract<RunnerEvent, { type: 'event' }>['body'];
 /** Largest `custom` payload that goes into the log. */
 const MAX_CUSTOM_CHARS = 64 * 1024;
 
-/** `standing`: what a checkpoint already holds and LangGraph may say again. `known`: ids of messages of earlier turns. */
+/**
+ * `standing`: what a checkpoint already holds and LangGraph may say again. `known`: ids of messages of earlier turns.
+ * `attached`: URLs of attachments that readers know of.
+ */
 export function mapperState(from: {
   nextPart: number;
   contextMax?: number | null;
   standing?: Standing;
   known?: readonly string[];
+  attached?: readonly string[];
 }): MapperState {
   const { calls = [], results = [] } = from.standing ?? {};
   const tools = new Map<string, 'announced' | 'ready' | 'done'>();
@@ -78,6 +85,7 @@ export function mapperState(from: {
     finished: new Set([...(from.known ?? []), ...calls.map(({ call }) => call)]),
     agents: new Map(),
     begun: new Set(calls.flatMap(({ path = [] }) => path)),
+    attached: new Set(from.attached),
     interrupted: false,
   };
 }
@@ -281,8 +289,21 @@ function mapMark(state: MapperState, mark: SubAgentMark): Mapped {
   return { state: next, events: [event(body)] };
 }
 
+function mapFile(state: MapperState, { file }: FileMark, path: string[]): Mapped {
+  const { name, mediaType, url } = file;
+  if (state.attached.has(url)) return { state, events: [] };
+  const attached = new Set(state.attached).add(url);
+  const body = { type: 'attachment', part: state.nextPart, name, mediaType, url } as const;
+  return {
+    // What a model says next is a part of its own.
+    state: { ...state, attached, nextPart: state.nextPart + 1 },
+    events: [event({ ...body, ...under(path) })],
+  };
+}
+
 function mapCustom(state: MapperState, data: unknown, path: string[]): Mapped {
   if (data instanceof SubAgentMark) return mapMark(state, data);
+  if (data instanceof FileMark) return mapFile(state, data, path);
   const json = customJson(data);
   const events = json === undefined ? [] : [event({ type: 'custom', data: json, ...under(path) })];
   return { state, events };

@@ -39,6 +39,8 @@ export interface GuardDeps {
   requiresFinish: boolean;
   /** Told of a failed attempt that is made again. */
   retried: (error: unknown) => void;
+  /** What a call is given in the place of its messages: those with the user's files in them. */
+  fill?: (messages: BaseMessage[]) => Promise<BaseMessage[]>;
   /** Where not given nobody pays. */
   meter?: CallMeter;
   /** `model`: its name in spans. Where not given nothing is recorded. */
@@ -118,7 +120,8 @@ export class GuardedModel extends BaseChatModel {
     for (let attempt = 0; ; attempt += 1) {
       const progress = { told: false };
       try {
-        return await this.#attempt(call, progress);
+        const messages = await this.#filled(call.messages);
+        return await this.#attempt({ ...call, messages }, progress);
       } catch (error) {
         call.signal?.throwIfAborted();
         const fault = modelFault(error, clock.now());
@@ -130,6 +133,11 @@ export class GuardedModel extends BaseChatModel {
         await delay(clock, wait, call.signal);
       }
     }
+  }
+
+  /** Read anew each time: what the state of a graph holds are names. */
+  async #filled(messages: BaseMessage[]): Promise<BaseMessage[]> {
+    return (await this.#deps.fill?.(messages)) ?? messages;
   }
 
   async #attempt({ messages, signal, manager }: Call, progress: Progress): Promise<AIMessage> {

@@ -1,6 +1,7 @@
 import { AIMessage, HumanMessage } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
 import type { Message, MessagePart, ToolCallPart } from '../stream/message.ts';
+import { FILES_KEY, filesIn, filesOf } from './file-blocks.ts';
 import { GO_ON, heard } from './heard.ts';
 import type { ToolResult } from './agent-runner.ts';
 import { toolMessage } from './tool-message.ts';
@@ -98,12 +99,19 @@ function assistantMessages(message: Message, used: Set<string>): BaseMessage[] {
   });
 }
 
+function asked(id: string, content: string, files: ReturnType<typeof filesIn>): HumanMessage {
+  return new HumanMessage({
+    id,
+    content,
+    ...(files.length > 0 && { additional_kwargs: { [FILES_KEY]: files } }),
+  });
+}
+
 function convert(message: Message, used: Set<string>): BaseMessage[] {
   if (message.role === 'assistant') return assistantMessages(message, used);
   const content = userText(message.content);
-  return content === ''
-    ? []
-    : [new HumanMessage({ id: uniqueId(message.messageId, used), content })];
+  if (content === '') return [];
+  return [asked(uniqueId(message.messageId, used), content, filesIn(message.content))];
 }
 
 /** Joins `next` to `last` where one speaker would speak twice in a row; undefined where that is not so. */
@@ -111,7 +119,8 @@ function joined(last: BaseMessage | undefined, next: BaseMessage): BaseMessage |
   if (!last || last.type !== next.type) return undefined;
   const content = [last.text, next.text].filter((text) => text !== '').join('\n\n');
   const id = next.id ?? '';
-  if (HumanMessage.isInstance(next)) return new HumanMessage({ id, content });
+  if (HumanMessage.isInstance(next))
+    return asked(id, content, [...filesOf(last), ...filesOf(next)]);
   if (!AIMessage.isInstance(last) || !AIMessage.isInstance(next)) return undefined;
   return new AIMessage({ id, content, tool_calls: next.tool_calls ?? [] });
 }

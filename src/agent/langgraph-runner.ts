@@ -25,6 +25,7 @@ import type { Meter } from './meter.ts';
 import type { Models } from './models.ts';
 import { askedBefore, pendingInterrupts } from './pending-interrupts.ts';
 import type { PendingInterrupt } from './pending-interrupts.ts';
+import type { RunFiles } from './run-files.ts';
 import { runError } from './run-errors.ts';
 import type { Summaries } from './summaries.ts';
 import { standingOf, toolCallIds, withQuestion } from './standing.ts';
@@ -54,6 +55,8 @@ export interface RunnerDeps {
   summaryFailed?: (error: unknown) => void;
   /** Where not given nobody pays. */
   meter?: Meter;
+  /** Where not given there are none. */
+  files?: RunFiles;
   /** Where not given nothing is recorded. */
   tracer?: Tracer;
 }
@@ -195,6 +198,7 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
       nextPart,
       contextMax: built.contextMax,
       known: history.map(({ id = '' }) => id),
+      attached: request.attached ?? [],
       ...(found.standing ? { standing: found.standing } : {}),
     });
     request.signal.throwIfAborted();

@@ -10,7 +10,9 @@ import type { Json, JsonObject } from '../lib/json.ts';
 import { inSpan, type Tracer } from '../lib/tracing.ts';
 import type { ToolEffects, ToolLedger, ToolResult } from './agent-runner.ts';
 import type { SubAgentDefinition } from './catalog.ts';
+import { FileMark } from './file-mark.ts';
 import { errorText, truncateOutput } from './output.ts';
+import type { RunFile, RunFiles } from './run-files.ts';
 import { jsonArgs, toolMessage } from './tool-message.ts';
 
 /** What a tool is given beside its arguments. */
@@ -25,6 +27,15 @@ export interface ToolContext {
   idempotencyKey: string;
   /** Aborted: nobody waits for the result any more. */
   signal: AbortSignal;
+  /**
+   * Keeps a file of the user's and shows it in the answer. The nth file of a call is the same one in every execution of
+   * it, so call it in the same order. Rejects where the user may have no more; the model sees why.
+   */
+  saveFile: (file: {
+    name: string;
+    mediaType: string;
+    data: Uint8Array | string;
+  }) => Promise<RunFile>;
   /** Sends a `custom` event. Await it: it waits while readers of the run are behind. */
   emit: (data: Json) => Promise<void>;
 }
@@ -39,6 +50,8 @@ export interface ToolRun {
   ledger: ToolLedger;
   signal: AbortSignal;
   tracer: Tracer;
+  conversationId: string;
+  files: RunFiles;
   /** Resolves when the run may produce more. */
   flow(): Promise<void>;
   /** Another agent of this run, for a tool that is one. */
@@ -155,13 +168,26 @@ function sentence(name: string, issues: readonly z.core.$ZodIssue[]): string {
 
 export function contextOf(run: ToolRun, config: LangGraphToolConfig | undefined): ToolContext {
   const toolCallId = config?.toolCall?.id ?? '';
+  const idempotencyKey = `${run.generationId}/${toolCallId}`;
+  let saved = 0;
   return {
     generationId: run.generationId,
     owner: run.owner,
     timezone: run.timezone,
     toolCallId,
-    idempotencyKey: `${run.generationId}/${toolCallId}`,
+    idempotencyKey,
     signal: run.signal,
+    async saveFile({ name, mediaType, data }) {
+      const key = `${idempotencyKey}/${saved}`;
+      saved += 1;
+      run.signal.throwIfAborted();
+      const { conversationId } = run;
+      const said = { key, conversationId, origin: 'artifact', name, mediaType, data } as const;
+      const file = await run.files.save(run.owner, said);
+      config?.writer?.(new FileMark(file));
+      await run.flow();
+      return file;
+    },
     async emit(data) {
       config?.writer?.(data);
       await run.flow();

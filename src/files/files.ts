@@ -152,16 +152,39 @@ export class Files {
     return new Date(await this.#deps.now()).toISOString();
   }
 
-  /** The whole of a file, for a model; undefined: it is gone, not the owner's, or larger than `maxBytes`. */
-  async read(owner: Owner, fileId: string, maxBytes: number): Promise<Uint8Array | undefined> {
+  /** The first `maxBytes` of a file and its whole size; undefined: it is gone, or not the owner's. */
+  async read(
+    owner: Owner,
+    fileId: string,
+    maxBytes: number,
+  ): Promise<{ bytes: Uint8Array; size: number } | undefined> {
     const file = await this.find(owner, fileId);
-    if (!file || file.size > maxBytes) return undefined;
-    const bytes = await this.#deps.store.open(fileId);
+    if (!file) return undefined;
+    const { size } = file;
+    if (size === 0) return { bytes: new Uint8Array(), size };
+    const range = { first: 0, last: Math.min(size, maxBytes) - 1 };
+    const bytes = await this.#deps.store.open(fileId, range);
     if (!bytes) return undefined;
     const pieces: Uint8Array[] = [];
     for await (const piece of bytes) pieces.push(piece);
-    return Buffer.concat(pieces);
+    return { bytes: Buffer.concat(pieces), size };
   }
+
+  /** A file that a run made; the same one for the same key. */
+  async save(
+    owner: Owner,
+    made: FileKey & { name: string; mediaType: string; data: Uint8Array | string },
+  ): Promise<Pick<FileRecord, 'fileId' | 'name' | 'mediaType' | 'size'> & { url: string }> {
+    const { key, origin, conversationId, data, ...said } = made;
+    const bytes = once(Buffer.from(data));
+    const file = await this.putOnce(owner, { key, origin, conversationId }, { ...said, bytes });
+    const { fileId, name, mediaType, size } = file;
+    return { fileId, name, mediaType, size, url: fileUrl(fileId) };
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 /** As unguessable as the key: keys hold ids of ours, or what only the owner knows. */

@@ -12,7 +12,7 @@ import type { EventTransport } from './event-transport.ts';
 import { Finaliser } from './finaliser.ts';
 import { FlushTicker } from './flush-ticker.ts';
 import { Forker } from './forker.ts';
-import { GenerationJobManager } from './generation-job-manager.ts';
+import { GenerationJobManager, type ManagerDeps } from './generation-job-manager.ts';
 import type { Generations } from './generations.ts';
 import type { Hints } from './hints.ts';
 import type { JobStore } from './job-store.ts';
@@ -44,6 +44,8 @@ export interface CoreDeps {
   admission: Admission;
   titler: Titler;
   approvals: ApprovalStore;
+  /** Of users: what a conversation's runs made goes with it. */
+  files: ManagerDeps['files'];
   outbox: Outbox;
   /** Something was put into the outbox. */
   outboxChanged(): void;

@@ -44,6 +44,7 @@ export interface ManagerDeps {
   decider: ActionDecider;
   admission: Pick<Admission, 'answer'>;
   approvals: Pick<ApprovalStore, 'deleteConversation'>;
+  files: { deleteOfConversation(conversationId: string): Promise<void> };
   subscriber: Subscriber;
   look: Look;
   isDraining(): boolean;
@@ -135,6 +136,7 @@ export class GenerationJobManager implements Generations {
       await runner.prune(generationId);
     }
     await this.#deps.approvals.deleteConversation(conversationId);
+    await this.#deps.files.deleteOfConversation(conversationId);
     await jobs.deleteConversation(conversationId);
   }
 

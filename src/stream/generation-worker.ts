@@ -233,6 +233,9 @@ export class GenerationWorker {
       entry,
       history: await this.#persist(() => this.#history()),
       nextPart: view.fold.nextPart,
+      attached: view.fold.parts.flatMap((part) =>
+        part.type === 'attachment' && part.url !== undefined ? [part.url] : [],
+      ),
       policy: createCallPolicy(job, this.#deps.approvalStore),
       ledger: createRunLedger(this.#deps, job, {
         run: this.#stop.signal,

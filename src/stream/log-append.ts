@@ -1,8 +1,9 @@
+import type { FileRef } from '../agent/run-spec.ts';
 import type { EventBody, LogEvent } from './events.ts';
 import type { AppendResult, EventTransport } from './event-transport.ts';
 import { toStored } from './frame.ts';
 import type { Job } from './job.ts';
-import type { Message } from './message.ts';
+import type { Message, MessagePart } from './message.ts';
 
 export interface AppendPlace {
   generationId: string;
@@ -28,6 +29,10 @@ export function appendAt(
   return transport.append({ generationId, fence, expected: head, events, final });
 }
 
+function attachmentOf({ fileId, name, mediaType }: FileRef): MessagePart {
+  return { type: 'attachment', name, mediaType, url: `/api/files/${fileId}` };
+}
+
 /** The user's message, from the record that is the first to be durable. */
 export function userMessage(job: Job): Message {
   const { input, spec, conversationId, createdAt } = job;
@@ -37,7 +42,7 @@ export function userMessage(job: Job): Message {
     conversationId,
     parentMessageId: input.parentMessageId,
     role: 'user',
-    content: [{ type: 'text', text: input.text }],
+    content: [{ type: 'text', text: input.text }, ...spec.files.map(attachmentOf)],
     status: 'complete',
     agentId: spec.agentId,
     model: spec.model,

@@ -108,6 +108,7 @@ export class Heart {
           agentId === 'demo' ? aSpec({ policy: this.policy, ...given }) : undefined,
         knows: (spec) => spec.fingerprint === this.fingerprint,
       },
+      files: { deleteOfConversation: async () => undefined },
       admission: createAdmission(),
       titler: { title: async (text) => `About ${text}` },
       ids: createIds(() => stores.clock.now()),

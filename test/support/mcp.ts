@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ToolMessage } from '@langchain/core/messages';
 import { z } from 'zod';
+import { NO_FILES } from '../../src/agent/run-files.ts';
 import type { ToolLedger } from '../../src/agent/agent-runner.ts';
 import type { ToolDefinition, ToolRun } from '../../src/agent/tools.ts';
 import { fileSchema, type McpServerEntry } from '../../src/config/file/schema.ts';
@@ -154,6 +155,8 @@ function runOf(owner: Owner, signal: AbortSignal): ToolRun {
     generationId: 'g1',
     owner,
     timezone: null,
+    conversationId: 'c1',
+    files: NO_FILES,
     ledger: ledgerless,
     signal,
     tracer: NO_TRACER,

@@ -56,6 +56,7 @@ export async function startProduct(): Promise<Product> {
   const engine = await createEngine({ ...at, model, providers: {}, demoLedger: ledger });
   const metrics = createMetrics({ ofProcess: false });
   const core = new Core({
+    files: { deleteOfConversation: async () => undefined },
     ...engine,
     admission: createAdmission(),
     jobs,
