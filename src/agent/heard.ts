@@ -14,11 +14,16 @@ export function heard(branch: readonly Message[]): Message[] {
   for (const [index, message] of branch.entries()) {
     if (hasFailed(message) && branch[index + 1]?.role === 'user') continue;
     const before = messages.at(-1);
-    if (before?.role === 'assistant' && message.parentMessageId === before.messageId) {
+    if (before && goesOnWith(before, message)) {
       messages[messages.length - 1] = spliced(before, message);
     } else messages.push(message);
   }
   return messages;
+}
+
+function goesOnWith(before: Message, { role, parentMessageId }: Message): boolean {
+  const both = before.role === 'assistant' && role === 'assistant';
+  return both && parentMessageId === before.messageId;
 }
 
 function hasFailed({ role, status, error }: Message): boolean {

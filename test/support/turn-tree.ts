@@ -40,12 +40,12 @@ export class TurnTree {
     return this.question(above);
   }
 
-  /** What a model hears of a branch, word by word. */
+  /** What a model hears of a branch, word by word, and from whom. */
   heard(leaf: string): string[] {
     const branch = this.branch(leaf);
     return branch
       .filter(({ end }, index) => end !== 'fail' || branch[index + 1]?.role !== 'user')
-      .map(({ token }) => token);
+      .map(({ role, token }) => `${role === 'user' ? 'human' : 'ai'}:${token}`);
   }
 
   siblings({ parentMessageId }: Link): string[] {

@@ -185,8 +185,10 @@ export class World {
     const { history } = this.#heart.runner.last.request;
     const branch = tree.branch(leaf).map(({ messageId }) => messageId);
     assert.deepEqual(idsOf(this.#heart), branch);
-    const heard = toModelHistory(history).map(({ text }) => text);
-    assert.deepEqual([...(heard.join(' ').match(/w\d+(?=w|\b)/g) ?? [])], tree.heard(leaf));
+    const heard = toModelHistory(history).flatMap(({ type, text }) =>
+      [...text.matchAll(/w\d+/g)].map(([token]) => `${type}:${token}`),
+    );
+    assert.deepEqual(heard, tree.heard(leaf));
   }
 
   async #fork(tree: TurnTree, { messageId }: TreeNode): Promise<void> {

@@ -183,6 +183,14 @@ describe('history for the model', () => {
       ]);
     });
 
+    test('what the user says next is not part of it', () => {
+      const next = { ...message('user', [text('two')]), parentMessageId: 'cut' };
+
+      const history = toModelHistory([asked, cut([text('one')]), next]);
+
+      expect(shape(history)).toEqual(['human:hi', 'ai:one', 'human:two']);
+    });
+
     test('where the second attempt failed too only the first one is sent', () => {
       const again = { ...goesOn(text('two')), status: 'unfinished' as const, ...failed };
 
