@@ -12,8 +12,10 @@ import type { Checkpoints } from '../../src/agent/checkpoints.ts';
 import { demoAgent } from '../../src/agent/demo-agent.ts';
 import { DemoModel } from '../../src/agent/demo-model.ts';
 import { createLangGraphRunner } from '../../src/agent/langgraph-runner.ts';
+import type { Meter } from '../../src/agent/meter.ts';
 import { createModels } from '../../src/agent/models.ts';
 import type { Models } from '../../src/agent/models.ts';
+import type { Summaries } from '../../src/agent/summaries.ts';
 import { OPEN_POLICY } from '../../src/hitl/tool-policy.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { Clock } from '../../src/lib/clock.ts';
@@ -73,6 +75,8 @@ export function createBench(options: {
   /** Without one, every call runs. */
   policy?: CallPolicy;
   stallTimeoutMs?: number;
+  summaries?: Summaries;
+  meter?: Meter;
 }): Bench {
   const { checkpoints, clock = systemClock, ledgerFile } = options;
   const demo = demoAgent({ clock, ledgerFile });
@@ -94,6 +98,8 @@ export function createBench(options: {
     stallTimeoutMs: options.stallTimeoutMs ?? 60_000,
     maxRetries: 2,
     retried: () => undefined,
+    ...(options.summaries && { summaries: options.summaries }),
+    ...(options.meter && { meter: options.meter }),
   });
   const ledger = new TestLedger();
   return {

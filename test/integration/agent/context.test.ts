@@ -1,0 +1,343 @@
+import { describe, expect, test } from '@jest/globals';
+import { AIMessage, HumanMessage, SystemMessage, ToolMessage } from '@langchain/core/messages';
+import type { BaseMessage } from '@langchain/core/messages';
+import fc from 'fast-check';
+import { z } from 'zod';
+import { plainAgent, type AgentDefinition } from '../../../src/agent/catalog.ts';
+import type { ContextOptions } from '../../../src/agent/context-middleware.ts';
+import { shown, tokensOfAll } from '../../../src/agent/context-window.ts';
+import { Summaries } from '../../../src/agent/summaries.ts';
+import { defineTool } from '../../../src/agent/tools.ts';
+import type { Message } from '../../../src/stream/message.ts';
+import { collect, createBench, userMessage } from '../../support/agent-run.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { createMemoryCheckpoints } from '../../support/memory-checkpoints.ts';
+import { providerFaults } from '../../support/provider-rules.ts';
+import { callsOf, modelsOf, ScriptedModel, type Fields } from '../../support/scripted-model.ts';
+
+const RUNS = Number(process.env['CONTEXT_RUNS'] ?? '100');
+const WORD = 'lorem ipsum '.repeat(10);
+const SUMMARY = 'You keep the memory';
+
+const isSummary = (messages: readonly BaseMessage[]): boolean =>
+  messages[0]?.text.startsWith(SUMMARY) === true;
+
+const withoutSystem = (messages: readonly BaseMessage[]): BaseMessage[] =>
+  messages.filter((message) => !SystemMessage.isInstance(message));
+
+function turn(n: number): Message[] {
+  const question = { ...userMessage(`question ${n}. ${WORD}`), messageId: `q${n}` };
+  const answer: Message = {
+    ...userMessage(''),
+    messageId: `a${n}`,
+    role: 'assistant',
+    content: [
+      {
+        type: 'tool_call',
+        toolCallId: `old${n}`,
+        name: 'look',
+        args: { n },
+        status: 'ok',
+        output: `seen ${n}. ${WORD}`,
+      },
+      { type: 'text', text: `answer ${n}. ${WORD}` },
+    ],
+  };
+  return [question, answer];
+}
+
+const turns = (count: number): Message[] =>
+  Array.from({ length: count }, (_, at) => turn(at + 1)).flat();
+
+const last = (text = 'and now?'): Message => ({ ...userMessage(text), messageId: 'last' });
+
+const look = defineTool({
+  name: 'look',
+  description: 'Looks.',
+  schema: z.object({ n: z.number() }),
+  effects: 'read',
+  run: async ({ n }) => `seen ${n}. ${WORD}`,
+});
+
+interface Scene {
+  context: Partial<ContextOptions> & Pick<ContextOptions, 'strategy'>;
+  /** Calls of the tool before the answer. */
+  steps?: number;
+  maxSteps?: number;
+  summary?: () => Iterable<Fields>;
+}
+
+/** A bench whose model calls the tool a few times, and then answers. */
+function bench({ context, steps = 0, maxSteps = 25, summary }: Scene) {
+  let summaries = 0;
+  const model = new ScriptedModel(function* (_call, messages) {
+    if (isSummary(messages)) {
+      summaries += 1;
+      yield* summary?.() ?? [{ content: `summary ${summaries}` }];
+      return;
+    }
+    const question = messages.findLastIndex((message) => HumanMessage.isInstance(message));
+    const done = messages.slice(question).filter((message) => ToolMessage.isInstance(message));
+    const said = done.at(-1)?.text.match(/seen (\d+)/)?.[1] ?? '0';
+    const next = Number(said) + 1;
+    if (next <= steps) yield callsOf({ id: `c${next}`, name: 'look', args: { n: next } });
+    else yield { content: 'done' };
+  });
+  const agent: AgentDefinition = {
+    ...plainAgent('a:b'),
+    maxSteps,
+    tools: [look],
+    context: { maxTokens: 300, keepMessages: 4, ...context },
+  };
+  const { runner, request } = createBench({
+    checkpoints: createMemoryCheckpoints(),
+    agents: [agent],
+    models: modelsOf(model),
+    summaries: new Summaries(new FakeClock()),
+  });
+  const run = (history: Message[]) => collect(runner.run(request('', { history })));
+  return {
+    run,
+    asked: () => model.sent.filter(isSummary),
+    sent: () => model.sent.filter((messages) => !isSummary(messages)).map(withoutSystem),
+  };
+}
+
+describe('a trimmed history', () => {
+  test('fits, is one that providers take, and ends with the question as it was asked', async () => {
+    const { run, sent } = bench({ context: { strategy: 'trim' }, steps: 3 });
+
+    const { text } = await run([...turns(12), last()]);
+
+    expect(text).toBe('done');
+    expect(sent()).toHaveLength(4);
+    for (const messages of sent()) {
+      expect(providerFaults(messages)).toEqual([]);
+      expect(tokensOfAll(messages)).toBeLessThan(400);
+      const question = messages.findLast((message) => HumanMessage.isInstance(message));
+      expect(question?.text).toMatch(/and now\?$/);
+    }
+    expect(sent()[0]?.[0]?.text).toContain('left out');
+  });
+
+  test('is whole where it fits', async () => {
+    const { run, sent } = bench({ context: { strategy: 'trim', maxTokens: 100_000 } });
+    await run([...turns(3), last()]);
+
+    expect(sent()[0]).toHaveLength(13);
+  });
+
+  test('counts the steps that it leaves out', async () => {
+    const { run } = bench({
+      context: { strategy: 'trim', keepMessages: 1 },
+      steps: 50,
+      maxSteps: 8,
+    });
+
+    const { error } = await run([last()]);
+
+    expect(error).toMatchObject({ code: 'MAX_STEPS' });
+  });
+
+  test('stands in no event: the answer is whole', async () => {
+    const { run } = bench({ context: { strategy: 'trim' }, steps: 6 });
+
+    const { bodies, events } = await run([...turns(8), last()]);
+
+    const results = bodies.filter(({ type }) => type === 'tool_result');
+    expect(results).toHaveLength(6);
+    expect(events.map(({ type }) => type)).not.toContain('pause');
+  });
+});
+
+describe('a summarised history', () => {
+  test('begins with the summary; nobody hears the model that makes it', async () => {
+    const { run, sent, asked } = bench({ context: { strategy: 'summarise' } });
+
+    const { text } = await run([...turns(6), last()]);
+
+    expect(text).toBe('done');
+    expect(asked().length).toBeGreaterThan(0);
+    const [messages = []] = sent();
+    expect(providerFaults(messages)).toEqual([]);
+    expect(messages[0]?.text).toContain(`summary ${asked().length}`);
+    expect(messages.at(-1)?.text).toBe('and now?');
+    expect(tokensOfAll(messages)).toBeLessThan(400);
+  });
+
+  test('every word goes into a summary, and none of the question', async () => {
+    const { run, asked } = bench({ context: { strategy: 'summarise' } });
+    await run([...turns(6), last()]);
+    const read = asked()
+      .map((messages) => messages.at(-1)?.text ?? '')
+      .join('\n');
+
+    for (const n of [1, 2, 3, 4]) {
+      expect(read).toContain(`question ${n}.`);
+      expect(read).toContain(`seen ${n}.`);
+      expect(read).toContain(`answer ${n}.`);
+    }
+    expect(read).not.toContain('and now?');
+    for (const messages of asked()) expect(tokensOfAll(messages)).toBeLessThan(500);
+  });
+
+  test('is paid for once: later turns go on from it', async () => {
+    const { run, asked } = bench({ context: { strategy: 'summarise', maxTokens: 900 } });
+    await run([...turns(10), last()]);
+    const first = asked().length;
+    await run([...turns(10), last('something else')]);
+
+    expect(first).toBeGreaterThan(0);
+    expect(asked()).toHaveLength(first);
+
+    await run([...turns(22), last()]);
+    const more = asked().slice(first);
+    const read = more.map((messages) => messages.at(-1)?.text ?? '').join('\n');
+
+    expect(read).toContain(`<memory>\nsummary ${first}`);
+    expect(read).not.toContain('question 1.');
+    expect(read).toContain('question 15.');
+  });
+
+  test('of another beginning is another one', async () => {
+    const { run, asked } = bench({ context: { strategy: 'summarise', maxTokens: 900 } });
+    await run([...turns(10), last()]);
+    const first = asked().length;
+    const [, ...rest] = turns(10);
+    await run([{ ...userMessage('question 1, edited'), messageId: 'q1' }, ...rest, last()]);
+
+    expect(asked().length).toBeGreaterThan(first);
+  });
+
+  test('goes on within a run of many steps', async () => {
+    const { run, sent } = bench({ context: { strategy: 'summarise' }, steps: 12 });
+
+    const { text } = await run([last('look twelve times')]);
+
+    expect(text).toBe('done');
+    for (const messages of sent()) {
+      expect(providerFaults(messages)).toEqual([]);
+      expect(tokensOfAll(messages)).toBeLessThan(500);
+      const question = messages.findLast((message) => HumanMessage.isInstance(message));
+      expect(question?.text).toMatch(/look twelve times$/);
+    }
+  });
+
+  test('that can not be made is trimmed instead', async () => {
+    const { run, sent } = bench({
+      context: { strategy: 'summarise' },
+      summary: () => [{ content: ' ' }],
+    });
+
+    const { text } = await run([...turns(6), last()]);
+
+    expect(text).toBe('done');
+    expect(sent()[0]?.[0]?.text).toContain('left out');
+  });
+});
+
+interface AnyTurn {
+  question: string;
+  steps: { calls: number; text: string }[];
+}
+
+/** As toModelHistory would make it, and a run goes on with it. */
+function historyOf(all: readonly AnyTurn[]): BaseMessage[] {
+  let n = 0;
+  const id = (): string => `m${(n += 1)}`;
+  return all.flatMap(({ question, steps }, at): BaseMessage[] => {
+    const asked = new HumanMessage({ id: id(), content: `${at}: ${question}` });
+    const made = steps.flatMap(({ calls, text }, index): BaseMessage[] => {
+      const ids = Array.from({ length: index < steps.length - 1 ? Math.max(calls, 1) : 0 }, id);
+      const tool_calls = ids.map((call) => ({ id: call, name: 'look', args: {} }));
+      return [
+        new AIMessage({ id: id(), content: text, tool_calls }),
+        ...ids.map((call) => new ToolMessage({ id: id(), tool_call_id: call, content: text })),
+      ];
+    });
+    // An earlier turn without an answer is joined to the next question.
+    return made.length === 0 && at < all.length - 1 ? [] : [asked, ...made];
+  });
+}
+
+const questionOf = (messages: readonly BaseMessage[]): string =>
+  messages.findLast((message) => HumanMessage.isInstance(message))?.text ?? '';
+
+interface Of {
+  maxTokens: number;
+  keepMessages: number;
+}
+
+/** What must stay of a history that nothing was summarised of. */
+function lostOf(
+  history: readonly BaseMessage[],
+  messages: readonly BaseMessage[],
+  of: Of,
+): string[] {
+  const ids = new Set(messages.map(({ id }) => id));
+  return history
+    .slice(-of.keepMessages)
+    .flatMap(({ id = '' }) => (ids.has(id) ? [] : [`${id} is lost`]));
+}
+
+/** A step that is kept whole may have a few messages more than must be kept. */
+function isTooMuch(
+  history: readonly BaseMessage[],
+  messages: readonly BaseMessage[],
+  of: Of,
+): boolean {
+  const must = [...history.slice(-of.keepMessages - 4), new HumanMessage(questionOf(history))];
+  return tokensOfAll(messages) > of.maxTokens + tokensOfAll(must) + 100;
+}
+
+describe('what is shown of any history', () => {
+  const words = fc.integer({ min: 1, max: 60 }).map((count) => 'wörd '.repeat(count));
+  const step = fc.record({ calls: fc.integer({ min: 0, max: 3 }), text: words });
+  const aTurn = fc.record({ question: words, steps: fc.array(step, { maxLength: 5 }) });
+  const turns = fc.array(aTurn, { minLength: 1, maxLength: 8 });
+  const limits = fc.record({
+    maxTokens: fc.integer({ min: 1, max: 600 }),
+    keepMessages: fc.integer({ min: 1, max: 12 }),
+  });
+
+  test('providers take it; what must stay stays; it fits unless that alone does not', () => {
+    const { counterexample } = fc.check(
+      fc.property(turns, limits, (all, of) => {
+        const history = historyOf(all);
+        const before = JSON.stringify(history);
+        const messages = shown(history, undefined, of);
+        const wrong = [
+          ...providerFaults(messages),
+          ...lostOf(history, messages, of),
+          ...(questionOf(messages).endsWith(questionOf(history)) ? [] : ['the question is lost']),
+          ...(isTooMuch(history, messages, of) ? ['too much'] : []),
+          ...(JSON.stringify(history) === before ? [] : ['the history was changed']),
+        ];
+        expect(wrong).toEqual([]);
+      }),
+      { numRuns: RUNS },
+    );
+
+    expect(counterexample).toBeNull();
+  });
+
+  test('with a summary of any beginning it is one that providers take', () => {
+    const { counterexample } = fc.check(
+      fc.property(turns, limits, fc.nat(), (all, of, place) => {
+        const history = historyOf(all);
+        const at = place % history.length;
+        // A summary never ends between a call and its result.
+        fc.pre(!ToolMessage.isInstance(history[at + 1]));
+        const messages = shown(history, { upTo: history[at]?.id ?? '', text: 'what was' }, of);
+        const isWhole = tokensOfAll(history) <= of.maxTokens;
+
+        expect(providerFaults(messages)).toEqual([]);
+        expect(messages[0]?.text.includes('what was')).toBe(!isWhole);
+        expect(questionOf(messages).endsWith(questionOf(history))).toBe(true);
+      }),
+      { numRuns: RUNS },
+    );
+
+    expect(counterexample).toBeNull();
+  });
+});
