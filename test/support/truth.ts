@@ -74,6 +74,27 @@ export function checkFrames(truth: Truth, frames: readonly Frame[]): void {
   }
 }
 
+/**
+ * What stands of a reader's frames. A driver that is killed takes its last deltas with it, and a `reset` says so: it comes
+ * at once after them, on the same connection or the next, and never without them.
+ */
+export function standing(truth: Truth, frames: readonly Frame[]): Frame[] {
+  const stands = (frame: Frame): boolean => truth.log.get(frame.seq)?.id === frame.id;
+  return frames.filter((frame, index) => {
+    const before = frames[index - 1];
+    const withdrew = before !== undefined && !stands(before);
+    const resets = frame.event === 'reset' && frame.data['reason'] === 'epoch';
+    if (withdrew && !resets && stands(frame)) {
+      throw new Error(`withdrawn without a word: ${describe(before)}`);
+    }
+    if (resets && !withdrew) throw new Error(`nothing was withdrawn: ${describe(frame)}`);
+    if (!stands(frame) && !frame.event.endsWith('_delta')) {
+      throw new Error(`more than deltas was withdrawn: ${describe(frame)}`);
+    }
+    return stands(frame);
+  });
+}
+
 function checkCoalesced(truth: Truth, before: number, frame: Frame): void {
   let sum = '';
   for (let seq = before + 1; seq <= frame.seq; seq += 1) {
