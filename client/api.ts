@@ -59,9 +59,11 @@ export interface Request extends CallOptions {
   /** Below `/api`. */
   path: string;
   body?: object;
+  /** Makes a repeat the same request, where no id in the body does. */
+  key?: string | undefined;
 }
 
-/** The requests of docs/PROTOCOL.md. Each may be repeated: what begins a turn carries its messageId. */
+/** The requests of docs/PROTOCOL.md. Each may be repeated: what begins a turn carries its messageId, or a key. */
 export class Api {
   readonly baseUrl: string;
   readonly #options: ApiOptions;
@@ -111,7 +113,7 @@ export class Api {
   }
 
   /** An answer that takes too long is a broken connection. */
-  async #once({ method = 'GET', path, body, signal }: Request) {
+  async #once({ method = 'GET', path, body, key, signal }: Request) {
     const { fetch: fetcher = fetch, silenceMs = 45e3 } = this.#options;
     const abort = new AbortController();
     const late = setTimeout(() => abort.abort(new Error('no answer')), silenceMs);
@@ -123,6 +125,7 @@ export class Api {
         headers: this.#headers({
           accept: 'application/json',
           ...(body && { 'content-type': 'application/json' }),
+          ...(key && { 'idempotency-key': key }),
         }),
         signal: abort.signal,
         ...(body && { body: JSON.stringify(body) }),

@@ -5,6 +5,7 @@ import { surroundings } from './surroundings.ts';
 import { shareTabs, tabTools } from './tabs.ts';
 import type {
   Answers,
+  BranchMessage,
   Conversation,
   Decision,
   GenerationStatus,
@@ -20,7 +21,8 @@ export interface SendOptions extends CallOptions {
   conversationId?: string;
   /** The key that makes a repeat the same turn; made here if omitted. */
   messageId?: string;
-  parentMessageId?: string;
+  /** Null: beside the first turn. Omitted: after the newest answer. */
+  parentMessageId?: string | null;
   agentId?: string;
   onBusy?: 'reject' | 'enqueue' | 'interrupt';
   temporary?: boolean;
@@ -28,6 +30,15 @@ export interface SendOptions extends CallOptions {
   files?: Json[];
   metadata?: JsonObject;
 }
+
+export interface AgainOptions
+  extends CallOptions, Pick<SendOptions, 'agentId' | 'onBusy' | 'timezone' | 'metadata'> {
+  /** Makes a repeat the same turn; made here if omitted. */
+  key?: string;
+}
+
+/** A message, as a list of messages has it. */
+export type MessageRef = Pick<Message, 'conversationId' | 'messageId'>;
 
 /** One answer, being made or finished. */
 export interface Turn {
@@ -78,6 +89,16 @@ export type ActionRef = Pick<PendingAction, 'generationId' | 'actionId'>;
 export interface ChatClient {
   /** Says something; the answer begins to be made whether it is read or not. */
   send(text: string, options?: SendOptions): Promise<Turn>;
+  /** Says something else in the place of a message of the user's, which stays as a branch of its own. */
+  edit(
+    message: Pick<Message, 'conversationId' | 'parentMessageId'>,
+    text: string,
+    options?: SendOptions,
+  ): Promise<Turn>;
+  /** Another answer beside this one, or to this message of the user's. */
+  regenerate(message: MessageRef, options?: AgainOptions): Promise<Turn>;
+  /** Goes on with an unfinished answer: a new one, which follows it. */
+  continue(answer: MessageRef, options?: AgainOptions): Promise<Turn>;
   /** The live or the last answer of a conversation, as after a reload; undefined where nothing was ever said. */
   attach(conversationId: string, options?: CallOptions): Promise<Turn | undefined>;
   /** One decision for each call of the action; the answer goes on in the same turn. */
@@ -94,6 +115,14 @@ export interface ChatClient {
   conversations(options?: PageOptions): Promise<Page<Conversation>>;
   /** Oldest first. */
   messages(conversationId: string, options?: PageOptions): Promise<Page<Message>>;
+  /** The messages that lead to this one (omitted: to the newest), with their siblings. */
+  branch(
+    conversationId: string,
+    leaf?: string,
+    options?: PageOptions,
+  ): Promise<Page<BranchMessage>>;
+  /** A new conversation with a copy of all that leads to this message. */
+  fork(message: MessageRef, options?: CallOptions & { key?: string }): Promise<Conversation>;
   rename(conversationId: string, title: string, options?: CallOptions): Promise<Conversation>;
   remove(conversationId: string, options?: CallOptions): Promise<void>;
 }
@@ -153,8 +182,37 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
     return api.call({ method: 'POST', path: '/chat/resume', body, signal });
   };
 
-  const page = <T>(path: string, { cursor, limit, signal }: PageOptions = {}): Promise<Page<T>> => {
+  const begun = async (
+    path: string,
+    body: object,
+    given: { key?: string; signal?: AbortSignal | undefined },
+  ): Promise<Turn> => {
+    const { generationId, conversationId, messageId } = await api.call<Omit<Turn, 'done'>>({
+      method: 'POST',
+      path,
+      body,
+      ...given,
+    });
+    return liveTurn({ generationId, conversationId, messageId }, { place: NOWHERE, over: false });
+  };
+
+  const send: ChatClient['send'] = (text, { signal, ...given } = {}) => {
+    return begun('/chat', { ...given, messageId: given.messageId ?? freshId(), text }, { signal });
+  };
+
+  const again = (
+    path: string,
+    { conversationId, messageId }: MessageRef,
+    { signal, key = freshId(), ...given }: AgainOptions = {},
+  ): Promise<Turn> => begun(path, { ...given, conversationId, messageId }, { key, signal });
+
+  const page = <T>(
+    path: string,
+    { cursor, limit, signal }: PageOptions = {},
+    more: Record<string, string> = {},
+  ): Promise<Page<T>> => {
     const query = new URLSearchParams({
+      ...more,
       ...(typeof cursor === 'string' && { cursor }),
       ...(limit !== undefined && { limit: String(limit) }),
     });
@@ -162,16 +220,11 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
   };
 
   return {
-    send: async (text, { signal, ...given } = {}) => {
-      const body = { ...given, messageId: given.messageId ?? freshId(), text };
-      const { generationId, conversationId, messageId } = await api.call<Omit<Turn, 'done'>>({
-        method: 'POST',
-        path: '/chat',
-        body,
-        signal,
-      });
-      return liveTurn({ generationId, conversationId, messageId }, { place: NOWHERE, over: false });
-    },
+    send,
+    edit: ({ conversationId, parentMessageId }, text, given) =>
+      send(text, { ...given, conversationId, parentMessageId }),
+    regenerate: (message, given) => again('/chat/regenerate', message, given),
+    continue: (answer, given) => again('/chat/continue', answer, given),
 
     attach: async (conversationId, { signal } = {}) => {
       const path = `/chat/status/${encodeURIComponent(conversationId)}`;
@@ -201,6 +254,16 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
     approvals: (given) => page('/approvals', given),
     conversations: (given) => page('/conversations', given),
     messages: (id, given) => page(`${conversationPath(id)}/messages`, given),
+    branch: (id, leaf = 'latest', given) =>
+      page(`${conversationPath(id)}/messages`, given, { leaf }),
+    fork: ({ conversationId, messageId }, { signal, key = freshId() } = {}) =>
+      api.call({
+        method: 'POST',
+        path: `${conversationPath(conversationId)}/fork`,
+        body: { messageId },
+        key,
+        signal,
+      }),
     rename: (id, title, { signal } = {}) =>
       api.call({ method: 'PATCH', path: conversationPath(id), body: { title }, signal }),
     remove: (id, { signal } = {}) =>

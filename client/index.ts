@@ -6,8 +6,10 @@ export { createChatClient } from './chat-client.ts';
 export type {
   ActionRef,
   Aborted,
+  AgainOptions,
   ChatClient,
   ChatClientOptions,
+  MessageRef,
   Page,
   PageOptions,
   Resumed,

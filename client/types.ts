@@ -73,6 +73,12 @@ export interface Message {
   createdAt: string;
 }
 
+/** A message of a branch. */
+export interface BranchMessage extends Message {
+  /** Ids of all messages with its parent, itself included, oldest first. */
+  siblings: string[];
+}
+
 export interface Conversation {
   conversationId: string;
   title: string | null;

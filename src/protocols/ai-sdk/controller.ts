@@ -99,7 +99,9 @@ export function createAiSdkController(ctx: Context) {
     const { owner } = call;
     if (wanted.kind !== 'answer') {
       const turn = await turnFor(ctx, { owner, conversationId, body }, wanted);
-      return generations.start(owner, turn);
+      return turn.kind === 'start'
+        ? generations.start(owner, turn.request)
+        : generations.again(owner, turn.request);
     }
     const answer = answerOf(wanted, await pendingIn(owner, conversationId), conversationId);
     const { generationId } = await generations.resume(personOf(call), answer);

@@ -3,9 +3,10 @@ import { AppError, notFound } from '../../errors.ts';
 import { ID_PATTERN } from '../../http/schemas.ts';
 import { hashOf } from '../../lib/json.ts';
 import type { ConversationStore } from '../../stream/conversation-store.ts';
-import type { Generations, StartRequest } from '../../stream/generations.ts';
+import type { AgainRequest, Generations, StartRequest } from '../../stream/generations.ts';
 import type { Owner } from '../../stream/job.ts';
 import type { Message } from '../../stream/message.ts';
+import { questionOf, saidIn } from '../../stream/turn-again.ts';
 import type { ChatBody, UserMessage, Wanted } from './request.ts';
 
 interface Deps {
@@ -23,20 +24,25 @@ interface Turn extends Pick<StartRequest, 'text' | 'files' | 'parentMessageId'> 
   messageId: string;
 }
 
-/** The turn that a client wants: a new one, or one beside an old one where a message is edited or an answer made again. */
+export type TurnFor =
+  { kind: 'start'; request: StartRequest } | { kind: 'again'; request: AgainRequest };
+
+/** The turn that a client wants: a new one, one beside an old one where a message is edited, or another answer. */
 export async function turnFor(
   deps: Deps,
   of: TurnOf,
   wanted: Exclude<Wanted, { kind: 'answer' }>,
-): Promise<StartRequest> {
-  const { conversationId, body } = of;
-  const turn =
-    wanted.kind === 'turn'
-      ? await submitted(deps, conversationId, wanted)
-      : await regenerated(deps, of, wanted);
+): Promise<TurnFor> {
+  if (wanted.kind === 'turn') {
+    return startOf(of, await submitted(deps, of.conversationId, wanted));
+  }
+  return regenerated(deps, of, wanted);
+}
+
+function startOf({ conversationId, body }: TurnOf, turn: Turn): TurnFor {
   const { agentId, onBusy } = body;
   const { messageId: _messageId, ...rest } = turn;
-  return {
+  const request = {
     ...turn,
     idempotencyKey: `${conversationId}:${turn.messageId}`,
     conversationId,
@@ -47,6 +53,23 @@ export async function turnFor(
     metadata: {},
     bodyHash: hashOf({ ...rest, agentId }),
   };
+  return { kind: 'start', request };
+}
+
+/** `key`: the same for a repeat, another one once there is another answer. */
+function againOf({ conversationId, body }: TurnOf, target: string, key: string): TurnFor {
+  const { agentId, onBusy } = body;
+  const request: AgainRequest = {
+    kind: 'regenerate',
+    conversationId,
+    target,
+    idempotencyKey: `${conversationId}:${key}`,
+    ...(agentId !== undefined && { agentId }),
+    onBusy,
+    metadata: {},
+    bodyHash: hashOf({ target, agentId }),
+  };
+  return { kind: 'again', request };
 }
 
 const digest = (text: string, length: number): string =>
@@ -72,23 +95,6 @@ function isOf(message: Message, clientId: string): boolean {
   return messageId === ownId(clientId) || messageId.startsWith(besidePrefix(clientId));
 }
 
-function textOf({ content }: Message): string {
-  return content.map((part) => (part.type === 'text' ? part.text : '')).join('');
-}
-
-/** The user's side of a turn. */
-async function askedIn(
-  { conversations }: Deps,
-  conversationId: string,
-  message: Message | undefined,
-): Promise<Message | undefined> {
-  if (message?.role !== 'assistant') return message;
-  const { parentMessageId } = message;
-  return parentMessageId === null
-    ? undefined
-    : conversations.message(conversationId, parentMessageId);
-}
-
 /** A message that is sent once more with another text is an edit; with the same text it is the same turn. */
 async function submitted(
   deps: Deps,
@@ -101,8 +107,8 @@ async function submitted(
   const known = again ? await conversations.message(conversationId, plain.messageId) : undefined;
   if (known?.role !== 'user') return plain;
   const newest = await conversations.lastMessage(conversationId);
-  const now = await askedIn(deps, conversationId, newest);
-  if (textOf(known) === text && now?.messageId === known.messageId) return plain;
+  const now = newest && (await questionOf(conversations, newest));
+  if (saidIn(known) === text && now?.messageId === known.messageId) return plain;
   return {
     text,
     files,
@@ -111,27 +117,23 @@ async function submitted(
   };
 }
 
-/** A turn beside the one whose answer is made again, with our text of it. */
+/** Another answer beside the one that is named, which may still be under way; else beside the newest one. */
 async function regenerated(
   deps: Deps,
   of: TurnOf,
   { user, messageId }: Extract<Wanted, { kind: 'regenerate' }>,
-): Promise<Turn> {
+): Promise<TurnFor> {
   const { conversationId } = of;
   const newest = await deps.conversations.lastMessage(conversationId);
   const named = messageId === user?.id ? undefined : messageId;
-  const asked =
-    named === undefined
-      ? await lastAsked(deps, { conversationId, newest, user })
-      : await askedIn(deps, conversationId, await messageOf(deps, conversationId, named));
-  if (asked) {
-    const text = textOf(asked);
-    const { parentMessageId, messageId: ours } = asked;
-    const id = idBeside(user?.id ?? ours, text, newest);
-    return { text, files: user?.files ?? [], messageId: id, parentMessageId };
+  if (named !== undefined) {
+    if (!ID_PATTERN.test(named)) throw notFound('message');
+    return againOf(of, named, idBeside(named, '', newest));
   }
+  const asked = await lastAsked(deps, { conversationId, newest, user });
+  if (asked) return againOf(of, asked.messageId, idBeside(asked.messageId, '', newest));
   // It never came to us: clients make again what failed.
-  if (user && named === undefined) return { ...fieldsOf(user), messageId: ownId(user.id) };
+  if (user) return startOf(of, { ...fieldsOf(user), messageId: ownId(user.id) });
   await refuseBusy(deps, of);
   throw notFound('message');
 }
@@ -140,22 +142,14 @@ function fieldsOf({ text, files }: UserMessage): Pick<Turn, 'text' | 'files'> {
   return { text, files };
 }
 
-async function messageOf(
-  { conversations }: Deps,
-  conversationId: string,
-  messageId: string,
-): Promise<Message | undefined> {
-  return ID_PATTERN.test(messageId) ? conversations.message(conversationId, messageId) : undefined;
-}
-
 async function lastAsked(
-  deps: Deps,
+  { conversations }: Deps,
   at: { conversationId: string; newest: Message | undefined; user: UserMessage | undefined },
 ): Promise<Message | undefined> {
   const { conversationId, newest, user } = at;
-  const now = await askedIn(deps, conversationId, newest);
+  const now = newest && (await questionOf(conversations, newest));
   if (!user || (now && isOf(now, user.id))) return now;
-  const stored = await messageOf(deps, conversationId, ownId(user.id));
+  const stored = await conversations.message(conversationId, ownId(user.id));
   return stored?.role === 'user' ? stored : undefined;
 }
 

@@ -1,0 +1,65 @@
+import { expect, test } from '@jest/globals';
+import { createChatClient } from '../../client/index.ts';
+import { useScripted } from '../support/resumed.ts';
+import { answer, hangUp, type Step } from '../support/scripted-server.ts';
+
+const scripted = useScripted();
+
+const json = (status: number, body: object): Step =>
+  answer(status, { 'content-type': 'application/json' }, JSON.stringify(body));
+const STARTED = json(202, { generationId: 'g1', conversationId: 'c1', messageId: 'm1' });
+
+const client = (baseUrl: string) => createChatClient({ baseUrl, maxRetryMs: 2, attempts: 3 });
+
+test('an answer is made again, or gone on with, under one key however often it is sent', async () => {
+  const { url, asked } = await scripted(hangUp, STARTED, hangUp, STARTED);
+  const message = { conversationId: 'c1', messageId: 'r0' };
+
+  const { generationId } = await client(url).regenerate(message, { agentId: 'a' });
+  await client(url).continue(message, { key: 'mine' });
+
+  const keys = asked.map(({ headers }) => headers['idempotency-key']);
+  expect(generationId).toBe('g1');
+  expect(asked.map((it) => it.url)).toEqual([
+    ...Array<string>(2).fill('/api/chat/regenerate'),
+    ...Array<string>(2).fill('/api/chat/continue'),
+  ]);
+  expect(JSON.parse(asked[0]?.body ?? '')).toEqual({ ...message, agentId: 'a' });
+  expect(keys[0]).toMatch(/^[0-9a-f]{32}$/);
+  expect(keys).toEqual([keys[0], keys[0], 'mine', 'mine']);
+});
+
+test('an edit is said in the place of the message, also of the first one', async () => {
+  const { url, asked } = await scripted(STARTED);
+
+  await client(url).edit({ conversationId: 'c1', parentMessageId: null }, 'better');
+
+  expect(JSON.parse(asked[0]?.body ?? '')).toMatchObject({
+    conversationId: 'c1',
+    parentMessageId: null,
+    text: 'better',
+  });
+});
+
+test('branches and forks', async () => {
+  const { url, asked } = await scripted(
+    json(200, { items: [], nextCursor: null }),
+    json(200, { items: [], nextCursor: null }),
+    json(201, { conversationId: 'c2' }),
+  );
+
+  await client(url).branch('c1');
+  await client(url).branch('c1', 'm 7', { limit: 5, cursor: 'x' });
+  const fork = await client(url).fork({ conversationId: 'c1', messageId: 'm7' }, { key: 'k' });
+
+  expect(fork.conversationId).toBe('c2');
+  expect(asked.map((it) => it.url)).toEqual([
+    '/api/conversations/c1/messages?leaf=latest',
+    '/api/conversations/c1/messages?leaf=m+7&cursor=x&limit=5',
+    '/api/conversations/c1/fork',
+  ]);
+  expect(asked[2]).toMatchObject({
+    body: '{"messageId":"m7"}',
+    headers: { 'idempotency-key': 'k' },
+  });
+});
