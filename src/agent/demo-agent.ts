@@ -114,6 +114,17 @@ function plainTools({ clock }: DemoDeps, record: Recorder): ToolDefinition[] {
       },
     }),
     defineTool({
+      name: 'make_file',
+      description: 'Makes a text file for the user.',
+      schema: z.object({ text: z.string().max(10_000) }),
+      effects: 'idempotent',
+      async run({ text }, context) {
+        const said = { name: 'demo.txt', mediaType: 'text/plain', data: text };
+        const { url } = await context.saveFile(said);
+        return `saved as ${url}`;
+      },
+    }),
+    defineTool({
       name: 'big',
       description: 'Answers with many bytes.',
       schema: z.object({ bytes: z.number().int().min(0).max(10_000_000) }),

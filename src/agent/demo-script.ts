@@ -115,6 +115,12 @@ const COMMANDS: Command[] = [
     play: (_words, results) => oneCall({ name: 'add', args: { a: 2, b: 3 } }, results),
   },
   {
+    usage: 'file',
+    pattern: /^file$/,
+    play: (_words, results) =>
+      oneCall({ name: 'make_file', args: { text: 'Made by the demo agent.' } }, results),
+  },
+  {
     usage: 'slow S',
     pattern: /^slow (\d+(?:\.\d+)?)$/,
     play([seconds], results) {
@@ -210,8 +216,10 @@ function help(): string {
 
 /** The steps of the model call that follows `question` and the `results` of the calls it led to. */
 export function script(question: string, results: string[]): Iterable<Step> {
+  // Files of the user's are named, and shown, behind the text.
+  const said = question.replace(/\n\n\[attachment: [^]*$/, '').trim();
   for (const command of COMMANDS) {
-    const match = command.pattern.exec(question.trim());
+    const match = command.pattern.exec(said);
     if (match) return command.play(match.slice(1), results);
   }
   return sentence(help());
