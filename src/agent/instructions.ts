@@ -17,10 +17,11 @@ function oneLine(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, MAX_NAME);
 }
 
+/** As the client named it: another name for the same would be another prompt. */
 function zoneOf(timezone: string | null): string {
+  const timeZone = timezone ?? 'UTC';
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: timezone ?? 'UTC' }).resolvedOptions()
-      .timeZone;
+    return new Intl.DateTimeFormat('en', { timeZone }).format(0) && timeZone;
   } catch {
     // RangeError: this system does not know the zone, though the client's did.
     return 'UTC';

@@ -1,0 +1,323 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { z } from 'zod';
+import { defineTool } from '../../../src/agent/tools.ts';
+import { openService, type Service, type ServiceOptions } from '../../../src/service.ts';
+import { request, turnOf, type ApiAnswer, type Turn } from '../../support/api.ts';
+import { role, say, startFakeOpenAi, stop } from '../../support/fake-openai.ts';
+import type { Answer, FakeOpenAi } from '../../support/fake-openai.ts';
+import { sayer } from '../../support/graphs.ts';
+import { eventually } from '../../support/services.ts';
+import { isShape, type Shape } from '../../support/shape.ts';
+
+const answer = (...words: string[]): Answer => ({ acts: [role, ...say(...words), ...stop] });
+
+const calls = (...of: [name: string, args: object][]): Answer => ({
+  acts: [
+    role,
+    ...of.map(([name, args], index) => ({
+      delta: {
+        tool_calls: [{ index, id: `call_${name}_${index}`, name, args: JSON.stringify(args) }],
+      },
+    })),
+    { finish: 'tool_calls' },
+    { done: true },
+  ],
+});
+
+const sum = (expression: string): [string, object] => ['calculator', { expression }];
+
+const sentSchema = z.object({
+  model: z.string(),
+  temperature: z.number().optional(),
+  tool_choice: z.unknown().optional(),
+  messages: z.array(z.looseObject({ role: z.string(), content: z.unknown() })),
+  tools: z.array(z.object({ function: z.object({ name: z.string() }) })).default([]),
+});
+
+/** What the provider was sent, request by request. */
+const sent = (server: FakeOpenAi) =>
+  server.requests.map(({ body }) => {
+    const { messages, tools, ...rest } = sentSchema.parse(body);
+    const [system] = messages;
+    const names = tools.map((tool) => tool.function.name);
+    return { ...rest, system: system?.content, last: messages.at(-1)?.content, tools: names };
+  });
+
+let folder = '';
+let services: Service[] = [];
+let providers: FakeOpenAi[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-file-'));
+});
+
+afterEach(async () => {
+  await Promise.all(services.map((service) => service.close()));
+  await Promise.all(providers.map((provider) => provider[Symbol.asyncDispose]()));
+  await rm(folder, { recursive: true });
+  services = [];
+  providers = [];
+});
+
+async function provider(...answers: Answer[]): Promise<FakeOpenAi> {
+  const made = await startFakeOpenAi(answers);
+  providers.push(made);
+  return made;
+}
+
+const write = (text: string): Promise<void> => writeFile(join(folder, 'holdfast.yaml'), text);
+
+async function start(text: string, more: ServiceOptions = {}): Promise<Service> {
+  await write(text);
+  const service = await openService({
+    ...more,
+    env: {
+      PORT: '0',
+      LOG_LEVEL: 'silent',
+      DATA_DIR: folder,
+      DRAIN_GRACE: '0ms',
+      HOLDFAST_CONFIG: join(folder, 'holdfast.yaml'),
+      MY_KEY: 'sk-of-the-file',
+    },
+  });
+  services.push(service);
+  return service;
+}
+
+async function generationOf(service: Service, turn: Turn): Promise<Shape> {
+  const path = `/api/chat/status/${turn.conversationId}`;
+  const { generation } = (await request(service.url, { path })).json;
+  return isShape(generation) ? generation : {};
+}
+
+/** A turn, until it waits or is over. */
+async function ask(service: Service, text: string, more: Shape = {}) {
+  const begun = await request(service.url, { path: '/api/chat', body: { text, ...more } });
+  const turn = turnOf(begun.json);
+  let generation: Shape = {};
+  await eventually('the answer waits or is over', async () => {
+    generation = await generationOf(service, turn);
+    return !['queued', 'running', 'finalizing'].includes(String(generation['status']));
+  });
+  return { turn, generation };
+}
+
+function approve(service: Service, turn: Turn, { pendingAction }: Shape): Promise<ApiAnswer> {
+  const action = z
+    .object({ actionId: z.string(), requests: z.array(z.object({ toolCallId: z.string() })) })
+    .parse(pendingAction);
+  const decisions = action.requests.map(({ toolCallId }) => ({ toolCallId, decision: 'approve' }));
+  const body = { generationId: turn.generationId, actionId: action.actionId, decisions };
+  return request(service.url, { path: '/api/chat/resume', body });
+}
+
+const streamOf = async (service: Service, turn: Turn): Promise<string> =>
+  (await request(service.url, { path: turn.streamPath })).text;
+
+const local = ({ baseURL }: FakeOpenAi): string =>
+  `providers: { local: { type: openai, baseUrl: "${baseURL}", apiKey: "\${MY_KEY}" } }\n`;
+
+describe('agents of a file', () => {
+  test('run as they stand there, and every turn of a conversation has the same instructions', async () => {
+    const model = await provider(calls(sum('6*7')), answer('It is ', '42.'), answer('Again.'));
+    const service = await start(`${local(model)}
+agents:
+  - id: sums
+    name: Sums
+    description: Does sums.
+    model: local:llama3:8b
+    parameters: { temperature: 0.25 }
+    instructions: "Secret of {{agent.name}} for {{user.id}}. It is {{current_datetime}}, {{current_weekday}}. {{{{"
+    tools: [calculator, ask_user]
+    files: [image/*]
+  - { id: plain, model: demo }
+defaultAgent: plain
+`);
+
+    const first = await ask(service, 'what is 6*7?', { agentId: 'sums', timezone: 'Asia/Kolkata' });
+    const { conversationId } = first.turn;
+    await ask(service, 'and again?', { agentId: 'sums', timezone: 'Asia/Kolkata', conversationId });
+
+    const requests = sent(model);
+    expect(requests[0]).toMatchObject({
+      model: 'llama3:8b',
+      temperature: 0.25,
+      tools: ['calculator', 'ask_user'],
+      system: expect.stringMatching(
+        /^Secret of Sums for local\. It is \d{4}-\d\d-\d\dT\d\d:\d\d\+05:30, \w+day\. \{\{\n\nThe user's time zone: Asia\/\w+\.$/,
+      ),
+    });
+    expect(requests[1]?.last).toContain('42');
+    expect(requests.map(({ system }) => system)).toEqual(Array(3).fill(requests[0]?.system));
+    expect(model.requests[0]?.headers['authorization']).toBe('Bearer sk-of-the-file');
+    const agents = await request(service.url, { path: '/api/agents' });
+    const capabilities = { approvals: false, questions: false, files: ['*/*'], subagents: [] };
+    expect(agents.json).toEqual({
+      items: [
+        { agentId: 'plain', name: 'plain', description: '', default: true, capabilities },
+        {
+          agentId: 'sums',
+          name: 'Sums',
+          description: 'Does sums.',
+          default: false,
+          capabilities: { ...capabilities, questions: true, files: ['image/*'] },
+        },
+      ],
+    });
+    expect(agents.text).not.toMatch(/Secret|llama|sk-/);
+  });
+
+  test('stop calling tools at their limit, whatever the model wants, and answer', async () => {
+    const model = await provider(
+      calls(sum('1+1'), sum('2+2'), sum('3+3')),
+      calls(sum('4+4')),
+      answer('Enough.'),
+    );
+    const service = await start(`${local(model)}
+agents: [{ id: a, model: local:m, tools: [calculator], maxToolCalls: 2, toolApproval: { ask: [calculator] } }]
+`);
+
+    const { turn, generation } = await ask(service, 'add');
+    const asked = z.object({ requests: z.array(z.unknown()) }).parse(generation['pendingAction']);
+    await approve(service, turn, generation);
+    await eventually('it is over', async () =>
+      ['completed', 'failed'].includes(String((await generationOf(service, turn))['status'])),
+    );
+
+    const text = await streamOf(service, turn);
+    expect(asked.requests).toHaveLength(2);
+    // One event each, and the last event has the whole message with both.
+    expect(text.match(/No more than 2 tool calls are allowed/g)).toHaveLength(4);
+    expect(text).toContain('"Enough."');
+    expect(sent(model).map((each) => each.tool_choice)).toEqual([undefined, 'none', 'none']);
+  });
+
+  test('call those below them, to any depth', async () => {
+    const model = await provider(
+      calls(['ask_b', { task: 'for b' }]),
+      calls(['c', { task: 'for c' }]),
+      calls(sum('20+3')),
+      answer('c says 23'),
+      answer('b says so'),
+      answer('a is done'),
+    );
+    const service = await start(`${local(model)}
+agents:
+  - { id: a, model: local:a, instructions: I am a., subagents: [{ agent: b, name: ask_b, description: Asks b. }] }
+  - { id: b, description: The second., model: local:b, instructions: I am b., subagents: [c] }
+  - { id: c, description: The third., model: local:c, instructions: "I am {{agent.id}}.", tools: [calculator] }
+`);
+
+    const { turn } = await ask(service, 'go');
+
+    expect(sent(model).map(({ model, system, tools }) => [model, system, tools])).toEqual([
+      ['a', 'I am a.', ['ask_b']],
+      ['b', 'I am b.', ['c']],
+      ['c', 'I am c.', ['calculator']],
+      ['c', 'I am c.', ['calculator']],
+      ['b', 'I am b.', ['c']],
+      ['a', 'I am a.', ['ask_b']],
+    ]);
+    expect(sent(model)[4]?.last).toBe('c says 23');
+    expect(await streamOf(service, turn)).toContain('a is done');
+  });
+
+  test('stand beside those given in code, and have tools given in code', async () => {
+    const model = await provider(calls(['greet', { name: 'Ada' }]), answer('done'));
+    const greet = defineTool({
+      name: 'greet',
+      description: 'Greets.',
+      schema: z.object({ name: z.string() }),
+      effects: 'read',
+      run: async ({ name }) => `Hello, ${name}!`,
+    });
+    const coded = { id: 'coded', name: 'In code', graph: sayer(() => 'hello').compile() };
+    const text = `${local(model)}
+agents: [{ id: a, model: local:m, tools: [greet] }]
+defaultAgent: coded
+`;
+
+    const service = await start(text, { agents: [coded], tools: [greet] });
+    await ask(service, 'greet Ada', { agentId: 'a' });
+
+    expect(sent(model)[1]?.last).toBe('Hello, Ada!');
+    expect((await request(service.url, { path: '/api/agents' })).json).toMatchObject({
+      items: [
+        { agentId: 'coded', name: 'In code', default: true },
+        { agentId: 'a', default: false },
+      ],
+    });
+    await expect(
+      openService({ tools: [greet, greet], env: { PORT: '0', DATA_DIR: folder } }),
+    ).rejects.toThrow("There are two tools called 'greet'.");
+  });
+});
+
+const asking = (model: FakeOpenAi, instructions: string): string => `${local(model)}
+agents: [{ id: a, model: local:m, instructions: "${instructions}", tools: [calculator], toolApproval: { ask: [calculator] } }]
+`;
+
+describe('another file while the service runs', () => {
+  test('is for the next turn: what waits goes on with the instructions and the provider it began with', async () => {
+    const before = await provider(calls(sum('1+1')), answer('old end'));
+    const after = await provider(answer('new'));
+    const service = await start(asking(before, 'old'));
+    const { turn, generation } = await ask(service, 'go');
+
+    await write(asking(after, 'new').replace('id: a,', 'id: a, name: Anew,'));
+    const reloaded = await service.reload();
+    const decided = await approve(service, turn, generation);
+    await eventually('it is over', async () => {
+      return (await generationOf(service, turn))['status'] === 'completed';
+    });
+    await ask(service, 'go');
+
+    expect([reloaded, decided.status]).toEqual([true, 202]);
+    expect(sent(before).map(({ system }) => system)).toEqual(['old', 'old']);
+    expect(sent(after).map(({ system }) => system)).toEqual(['new']);
+    expect((await request(service.url, { path: '/api/agents' })).text).toContain('Anew');
+    expect((await request(service.url, { path: '/v1/models' })).json).toMatchObject({
+      data: [{ id: 'a' }],
+    });
+  });
+
+  test('is refused as a whole where it has a fault, and the one before stays', async () => {
+    const model = await provider(answer('still here'));
+    const service = await start(asking(model, 'old'));
+
+    await write(asking(model, 'new').replace('tools: [calculator]', 'tools: [calculater]'));
+    const faulty = await service.reload();
+    await rm(join(folder, 'holdfast.yaml'));
+    const gone = await service.reload();
+    await ask(service, 'go');
+
+    expect([faulty, gone]).toEqual([false, false]);
+    expect(sent(model).map(({ system }) => system)).toEqual(['old']);
+  });
+
+  test('that took an agent away ends what waits only with the process', async () => {
+    const model = await provider(calls(sum('1+1')), answer('end'));
+    const first = await start(asking(model, 'old'));
+    const one = await ask(first, 'go');
+    await first.close();
+
+    const second = await start('agents: [{ id: b, model: demo }]');
+    const refused = await approve(second, one.turn, one.generation);
+
+    expect([refused.status, refused.json]).toMatchObject([
+      409,
+      { error: { code: 'AGENT_CHANGED' } },
+    ]);
+  });
+
+  test('whose model can not work is refused at the start, with every fault', async () => {
+    await expect(
+      start('agents: [{ id: b, model: "x:y" }, { id: b, model: demo }]'),
+    ).rejects.toThrow(
+      "The configuration file has 2 faults:\n  holdfast.yaml:1: agents[1].id: 'b' is the id of agents[0] already\n  holdfast.yaml:1: agents[0].model: there is no provider 'x'; providers: openai, anthropic",
+    );
+  });
+});
