@@ -24,7 +24,6 @@ import { Releasers } from './lib/releasers.ts';
 import { clockOutside, traced } from './lib/tracing.ts';
 import { createLoggers, type Loggers } from './logger.ts';
 import { createMcpTools } from './mcp/mcp-tools.ts';
-import { noMcpMetrics } from './mcp/metrics.ts';
 import { openStores } from './stores.ts';
 import { Core, type CoreSettings } from './stream/core.ts';
 import { builtInTools } from './tools/built-in.ts';
@@ -125,7 +124,7 @@ export async function createContext(config: Config, given: Overrides = {}): Prom
       env: (name) => env[name],
       clock,
       log: loggers.agent,
-      metrics: noMcpMetrics,
+      metrics: metrics.mcp,
     });
     releasers.add(async () => mcp[Symbol.asyncDispose]());
     const settings = (): ConfigFile['httpFetch'] => file.current.httpFetch;

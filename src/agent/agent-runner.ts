@@ -156,8 +156,14 @@ export interface AgentRunner {
   adopt(attempt: AttemptRef): Promise<Standing>;
   /** Runs one segment. Ends (completed), yields a last `pause` or `handover`, or throws (failed, or the signal's reason). */
   run(request: RunRequest): AsyncIterable<RunnerEvent>;
-  /** What is wrong with arguments that a person edited, as a sentence; undefined: nothing. */
-  checkArgs(spec: RunSpec, call: { name: string; args: JsonObject }): string | undefined;
+  /**
+   * What is wrong with arguments that a person edited, as a sentence; undefined: nothing. `argsSchema` is the one that the
+   * person was shown: it is all that is known of a tool that an agent has from elsewhere.
+   */
+  checkArgs(
+    spec: RunSpec,
+    call: { name: string; args: JsonObject; argsSchema?: JsonObject },
+  ): string | undefined;
   /** Deletes every checkpoint of the generation. Idempotent. */
   prune(generationId: string): Promise<void>;
 }

@@ -13,7 +13,8 @@ import type {
   Standing,
 } from './agent-runner.ts';
 import { buildAgent } from './build-agent.ts';
-import type { AgentDefinition, Agents } from './catalog.ts';
+import { argsCheck } from './args-schema.ts';
+import type { AgentDefinition, Agents, SubAgentDefinition } from './catalog.ts';
 import { threadId } from './checkpoints.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { mapChunk, mapperState } from './event-mapper.ts';
@@ -164,6 +165,11 @@ function toolsCalled(name: string, tools: readonly ToolDefinition[]): ToolDefini
   ]);
 }
 
+/** Also below it. */
+function hasSources({ tools, toolSources = [] }: SubAgentDefinition): boolean {
+  return toolSources.length > 0 || tools.some(({ agent }) => agent && hasSources(agent));
+}
+
 /** LangGraph behind the `AgentRunner` port. */
 export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
   const { checkpoints, agents } = deps;
@@ -252,9 +258,11 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
       await checkpoints.fork(fence, attempt);
       return standing(attempt);
     },
-    checkArgs(spec, { name, args }) {
+    checkArgs(spec, { name, args, argsSchema }) {
       const agent = agents.frozen(spec) ?? agents.get(spec.agentId);
       const tools = toolsCalled(name, agent?.tools ?? []);
+      if (tools.length === 0 && agent && argsSchema && hasSources(agent))
+        return argsCheck(name, argsSchema, () => undefined)(args);
       if (tools.length === 0) return `There is no tool called ${name}.`;
       const said = tools.map((tool) => tool.refuse(args));
       // Agents below one another may have different tools of one name; the guard of the right one has the last word.

@@ -93,8 +93,8 @@ export class Decider {
   #check(job: PausedJob, given: GivenVerdict): Verdict {
     const { runner, catalog } = this.#deps;
     const { spec } = job;
-    const checked = checkVerdict(job.action, given, (name, args) =>
-      runner.checkArgs(spec, { name, args }),
+    const checked = checkVerdict(job.action, given, (name, args, shown) =>
+      runner.checkArgs(spec, { name, args, ...(shown && { argsSchema: shown }) }),
     );
     if ('refusal' in checked) {
       const { code, message, details } = checked.refusal;

@@ -14,8 +14,15 @@ export interface VerdictRefusal {
 /** As a client may give it: `answer` where there is one question. */
 export type GivenVerdict = Verdict | { answer: string };
 
-/** Says what is wrong with edited arguments; undefined: nothing. The tool's own schema decides. */
-export type ArgsCheck = (name: string, args: JsonObject) => string | undefined;
+/**
+ * Says what is wrong with edited arguments; undefined: nothing. The tool's own schema decides; `shown` is the one that the
+ * action has.
+ */
+export type ArgsCheck = (
+  name: string,
+  args: JsonObject,
+  shown: JsonObject | undefined,
+) => string | undefined;
 
 type Calls = Extract<PendingAction, { requests: unknown }>;
 type Questions = Extract<PendingAction, { questions: unknown }>;
@@ -135,9 +142,9 @@ function valid(
   checkArgs: ArgsCheck,
 ): VerdictRefusal | undefined {
   for (const { toolCallId, decision, editedArgs } of decisions) {
-    const name = requestOf(action, toolCallId)?.name;
-    if (decision !== 'edit' || !editedArgs || name === undefined) continue;
-    const message = checkArgs(name, editedArgs);
+    const request = requestOf(action, toolCallId);
+    if (decision !== 'edit' || !editedArgs || !request) continue;
+    const message = checkArgs(request.name, editedArgs, request.argsSchema);
     if (message !== undefined)
       return { code: 'EDITED_ARGS_INVALID', message, details: { toolCallId } };
   }
