@@ -103,7 +103,7 @@ export class ClientFold {
 
   #paused(action: Shape): void {
     this.pendingAction = action;
-    if (action['kind'] === 'ask_user_question') return;
+    if (!('requests' in action)) return;
     for (const request of list(action['requests'], 'requests')) {
       this.#tool(object(request), { status: 'waiting' });
     }
