@@ -24,6 +24,7 @@ import type {
 } from '../../src/stream/generations.ts';
 import type { Owner } from '../../src/stream/job.ts';
 import type { Conversation, Message } from '../../src/stream/message.ts';
+import type { Link } from '../../src/stream/message-tree.ts';
 
 /** The heart as the HTTP side sees it, scripted: what was asked is recorded, what is answered is the test's. */
 
@@ -181,6 +182,16 @@ const unused = (): never => {
 export class FakeConversations implements ConversationStore {
   readonly records = new Map<string, ConversationRecord>();
   readonly pages: PageRequest[] = [];
+  /** Of every conversation. */
+  tree: Message[] = [];
+
+  async links(): Promise<Link[]> {
+    return this.tree;
+  }
+
+  async some(_conversationId: string, ids: readonly string[]): Promise<Message[]> {
+    return ids.flatMap((id) => this.tree.find(({ messageId }) => messageId === id) ?? []);
+  }
 
   add(conversationId: string, owner: Owner, purgeAt: number | null = null): void {
     this.records.set(conversationId, {
@@ -228,10 +239,9 @@ export class FakeConversations implements ConversationStore {
   touch = unused;
   condemn = unused;
   keep = unused;
-  some = unused;
-  links = unused;
   delete = unused;
   purgeable = unused;
+  idleSince = unused;
   upsertMessage = unused;
   message = unused;
   lastMessage = unused;

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { EPOCH } from '../../support/fake-clock.ts';
-import { answerOf, codeOf, LOCAL, startHttpApp } from './harness.ts';
+import { aMessage } from '../../contract/conversation-store-kit.ts';
+import { AppError } from '../../../src/errors.ts';
+import { answerOf, codeOf, LOCAL, post, startHttpApp } from './harness.ts';
 import type { Answer, HttpApp } from './harness.ts';
 
 const STRANGER = { tenantId: 'default', userId: 'someone' };
@@ -49,6 +51,8 @@ describe('conversations over HTTP', () => {
   test.each([
     ['GET', '', undefined],
     ['GET', '/messages', undefined],
+    ['GET', '/messages?leaf=latest', undefined],
+    ['POST', '/fork', { messageId: 'm' }],
     ['PATCH', '', { title: 'x' }],
     ['DELETE', '', undefined],
   ])(
@@ -67,6 +71,7 @@ describe('conversations over HTTP', () => {
       for (const other of others) expect(other).toEqual(missing);
       expect(app.conversations.records.get('theirs')?.title).toBeNull();
       expect(app.generations.called('deleteConversation')).toHaveLength(0);
+      expect(app.generations.called('fork')).toHaveLength(0);
     },
   );
 
@@ -148,5 +153,160 @@ describe('conversations over HTTP', () => {
 
     expect([status, text]).toEqual([204, '']);
     expect(app.generations.called('deleteConversation')).toEqual([['mine']]);
+  });
+
+  describe('branches and forks', () => {
+    beforeEach(() => {
+      const parents = { a: null, b: 'a', b2: 'a', c: 'b' };
+      app.conversations.tree = Object.entries(parents).map(([messageId, parentMessageId]) =>
+        aMessage(messageId, { parentMessageId }),
+      );
+    });
+
+    test('a branch comes in pages, each message with its siblings', async () => {
+      const first = await answerOf(call('GET', '/mine/messages?leaf=c&limit=2'));
+      const cursor = encodeURIComponent(String(first.body['nextCursor']));
+      const second = await answerOf(call('GET', `/mine/messages?leaf=c&limit=2&cursor=${cursor}`));
+
+      expect(first.body['items']).toMatchObject([
+        { messageId: 'a', siblings: ['a'] },
+        { messageId: 'b', siblings: ['b', 'b2'] },
+      ]);
+      expect(second.body).toMatchObject({ items: [{ messageId: 'c' }], nextCursor: null });
+    });
+
+    test.each([
+      ['leaf=latest', '200 -'],
+      ['leaf=nobody', '404 NOT_FOUND'],
+      ['leaf=', '400 INVALID_REQUEST'],
+      ['leaf=a%20b', '400 INVALID_REQUEST'],
+      ['leaf=a&leaf=b', '400 INVALID_REQUEST'],
+      ['leaf=c&cursor=b', '400 INVALID_REQUEST'],
+      ['leaf=c&cursor=b2/a', '400 INVALID_REQUEST'],
+      ['leaf=latest&cursor=c/b2', '400 INVALID_REQUEST'],
+      ['leaf=latest&cursor=nobody/a', '404 NOT_FOUND'],
+      ['leaf=latest&cursor=__proto__/a', '404 NOT_FOUND'],
+    ])('messages?%s is %s', async (query, code) => {
+      expect(await codeOf(call('GET', `/mine/messages?${query}`))).toBe(code);
+    });
+
+    test('a fork is 201, and says where it is', async () => {
+      const answer = await answerOf(
+        post(app, '/api/conversations/mine/fork', { messageId: 'c' }, { 'idempotency-key': 'k' }),
+      );
+
+      expect(answer.status).toBe(201);
+      expect(answer.headers.get('location')).toBe('/api/conversations/fork_1');
+      expect(answer.body).toMatchObject({ conversationId: 'fork_1', temporary: false });
+      expect(app.generations.called('fork')).toEqual([
+        [{ conversationId: 'mine', messageId: 'c', idempotencyKey: 'k' }],
+      ]);
+    });
+
+    test.each([
+      [{}, 'k'],
+      [{ messageId: 1 }, 'k'],
+      [{ messageId: 'a b' }, 'k'],
+      [{ messageId: 'c', title: 'x' }, 'k'],
+      [{ messageId: 'c' }, 'a b'],
+    ])('a fork refuses %j under the key %j with 400', async (body, key) => {
+      const path = '/api/conversations/mine/fork';
+
+      expect(await codeOf(post(app, path, body, { 'idempotency-key': key }))).toBe(
+        '400 INVALID_REQUEST',
+      );
+    });
+  });
+
+  describe('an answer that is made again, or gone on with', () => {
+    let conversationId: string;
+    beforeEach(async () => {
+      const { body } = await answerOf(post(app, '/api/chat', { text: 'x' }));
+      conversationId = String(body['conversationId']);
+    });
+
+    test.each(['regenerate', 'continue'])('%s is handed on with its defaults', async (kind) => {
+      const given = { conversationId, messageId: 'r1', agentId: 'demo' };
+
+      const answer = await answerOf(
+        post(app, `/api/chat/${kind}`, given, { 'idempotency-key': 'k' }),
+      );
+
+      expect(answer.status).toBe(202);
+      expect(answer.body).toMatchObject({ messageId: 'r1', status: 'started' });
+      expect(answer.headers.get('location')).toMatch(/^\/api\/chat\/stream\/gen_\d+$/);
+      const [[request] = []] = app.generations.called('again');
+      expect(request).toMatchObject({
+        kind,
+        conversationId,
+        target: 'r1',
+        agentId: 'demo',
+        onBusy: 'reject',
+        metadata: {},
+        idempotencyKey: 'k',
+      });
+    });
+
+    test('one key for two kinds, or two answers, is not one request', async () => {
+      for (const [kind, messageId] of [
+        ['regenerate', 'r1'],
+        ['continue', 'r1'],
+        ['regenerate', 'r2'],
+        ['regenerate', 'r1'],
+      ]) {
+        await post(app, `/api/chat/${kind}`, { conversationId, messageId });
+      }
+
+      const hashes = app.generations
+        .called('again')
+        .map((args) => /"bodyHash":"(\w+)"/.exec(JSON.stringify(args))?.[1]);
+      expect(new Set(hashes.slice(0, 3)).size).toBe(3);
+      expect(hashes[3]).toBe(hashes[0]);
+    });
+
+    test('with Accept: text/event-stream it is the stream itself', async () => {
+      app.generations.onOpen = (sink) => sink.end();
+      const given = { conversationId, messageId: 'r1' };
+
+      const answer = await answerOf(
+        post(app, '/api/chat/regenerate', given, { accept: 'text/event-stream' }),
+      );
+
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    });
+
+    test.each([
+      ['no conversation', { conversationId: undefined }],
+      ['no message', { messageId: undefined }],
+      ['a null message', { messageId: null }],
+      ['a text', { text: 'x' }],
+      ['an unknown policy', { onBusy: 'steer' }],
+      ['a zone that is none', { timezone: 'Mars/Olympus' }],
+      ['metadata that is no object', { metadata: [] }],
+    ])('%s is refused with 400', async (_name, over) => {
+      const body = { conversationId, messageId: 'r1', ...over };
+
+      expect(await codeOf(post(app, '/api/chat/regenerate', body))).toBe('400 INVALID_REQUEST');
+      expect(await codeOf(post(app, '/api/chat/continue', body))).toBe('400 INVALID_REQUEST');
+    });
+
+    test('what is not there is 404, what is complete 409, and a shutdown 503', async () => {
+      const body = { conversationId, messageId: 'r1' };
+      app.generations.refuse(new AppError('ANSWER_COMPLETE', 'No.'));
+
+      expect(await codeOf(post(app, '/api/chat/continue', body))).toBe('409 ANSWER_COMPLETE');
+      expect(
+        await codeOf(post(app, '/api/chat/continue', { ...body, conversationId: 'none' })),
+      ).toBe('404 NOT_FOUND');
+      app.state.draining = true;
+      expect(await codeOf(post(app, '/api/chat/regenerate', body))).toBe('503 UNAVAILABLE');
+    });
+
+    test('a turn beside the first one has null as its parent', async () => {
+      await post(app, '/api/chat', { conversationId, text: 'x', parentMessageId: null });
+
+      expect(app.generations.called('start').at(-1)).toMatchObject([{ parentMessageId: null }]);
+    });
   });
 });

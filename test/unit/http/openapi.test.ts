@@ -72,6 +72,8 @@ describe('the OpenAPI document', () => {
         'get /api/files/:id',
         'delete /api/files/:id',
         'post /api/chat',
+        'post /api/chat/regenerate',
+        'post /api/chat/continue',
         'get /api/chat/stream/:streamId',
         'post /api/chat/resume',
         'post /api/chat/abort',
@@ -82,6 +84,7 @@ describe('the OpenAPI document', () => {
         'patch /api/conversations/:id',
         'delete /api/conversations/:id',
         'get /api/conversations/:id/messages',
+        'post /api/conversations/:id/fork',
         'get /api/usage',
         'post /api/auth/session',
         'delete /api/auth/session',
@@ -211,7 +214,7 @@ describe('the OpenAPI document', () => {
       '410 `ACTION_EXPIRED`',
       '413 `PAYLOAD_TOO_LARGE`',
       '415 `UNSUPPORTED_MEDIA_TYPE`',
-      '422 `CONTENT_REFUSED`, `EDITED_ARGS_INVALID`',
+      '422 `CONTENT_REFUSED`, `EDITED_ARGS_INVALID`, `RESPONSE_INVALID`',
       '429 `TOO_MANY_GENERATIONS`',
       '500 `INTERNAL`',
       '503 `UNAVAILABLE`',
@@ -238,9 +241,12 @@ describe('the OpenAPI document', () => {
     expect(checked.filter((it) => it.endsWith('false'))).toEqual([]);
     expect(checked.filter((it) => it.startsWith('/api/'))).toEqual([
       '/api/chat true',
-      ...Array(3).fill('/api/chat/resume true'),
+      '/api/chat/regenerate true',
+      '/api/chat/continue true',
+      ...Array(4).fill('/api/chat/resume true'),
       ...Array(3).fill('/api/chat/abort true'),
       '/api/conversations/:id true',
+      '/api/conversations/:id/fork true',
     ]);
   });
 
