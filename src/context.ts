@@ -1,5 +1,6 @@
 import type { Express } from 'express';
 import { createAdmission } from './admission/admission.ts';
+import { createRouter } from './admission/router.ts';
 import { turnFiles } from './admission/files.ts';
 import { createApp } from './app.ts';
 import type { AgentCatalog, AgentRunner, Titler } from './agent/agent-runner.ts';
@@ -28,6 +29,8 @@ import { openStores } from './stores.ts';
 import { Core, type CoreSettings } from './stream/core.ts';
 import { builtInTools } from './tools/built-in.ts';
 import { openTracing } from './tracing/open-tracing.ts';
+import { fileChore } from './files/file-chore.ts';
+import { usageChore } from './usage/usage-chore.ts';
 import { UsageMeter } from './usage/usage-meter.ts';
 import { createUsageReports } from './usage/usage-report.ts';
 
@@ -162,6 +165,13 @@ export async function createContext(config: Config, given: Overrides = {}): Prom
         budget: { check: (owner) => meter.admit(owner) },
         content,
         files: turnFiles({ files, file }),
+        router: createRouter({
+          file,
+          agents: engine.cards,
+          chooser: engine.chooser,
+          clock,
+          log: loggers.agent,
+        }),
       }),
       titler: over.titler ?? engine.titler,
       clock,
@@ -171,6 +181,11 @@ export async function createContext(config: Config, given: Overrides = {}): Prom
       log: loggers.manager,
       schedule: (task) => void setImmediate(() => tracer.outside(task)),
       settings: settingsOf(config),
+      retention: () => file.current.retention,
+      chores: [
+        usageChore(stores.usage),
+        fileChore(stores.files, () => file.current.retention.files),
+      ],
     });
     releasers.add(() => core[Symbol.asyncDispose]());
     const openStreams = new OpenStreams({

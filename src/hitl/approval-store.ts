@@ -47,6 +47,14 @@ export interface Viewer extends Owner {
   roles: string[];
 }
 
+/** Place in the list of those that ended. */
+export interface EndedApproval {
+  actionId: string;
+  generationId: string;
+  /** ISO time. */
+  createdAt: string;
+}
+
 export interface ApprovalStore {
   /** Inserts a pending approval; one that is there stays as it is. */
   open(record: ApprovalRecord): Promise<void>;
@@ -67,6 +75,14 @@ export interface ApprovalStore {
   rules(owner: Owner, page: PageRequest): Promise<Page<StandingRule>>;
   /** The rule that was in force and is not any more; undefined: no such rule of this owner. */
   revokeRule(owner: Owner, ruleId: string): Promise<StandingRule | undefined>;
+  /** Ended, proposed at or before `before` (ISO), the oldest first; those behind `after`. */
+  endedBefore(
+    before: string,
+    after: EndedApproval | undefined,
+    limit: number,
+  ): Promise<EndedApproval[]>;
+  /** Deletes one with its trail. Late writers do not bring it back. */
+  forget(actionId: string): Promise<void>;
   /**
    * Deletes what belongs to a conversation: approvals, their trails, and rules for this conversation only. Late writers
    * do not bring these approvals back.

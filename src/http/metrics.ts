@@ -46,6 +46,7 @@ function streamMetrics(registry: Registry): StreamMetrics {
   const resets = counter('stream_resets_total', 'Readers told to start anew.', ['reason']);
   const takeovers = counter('takeovers_total', 'Generations taken from a silent driver.');
   const resolved = counter('actions_resolved_total', 'Pending actions by outcome.', ['outcome']);
+  const expired = counter('retention_deleted_total', 'Things past their retention.', ['what']);
   const append = histogram('append_seconds', 'Time of one durable append.', LATENCIES);
   const events = counter('events_appended_total', 'Events made durable.');
 
@@ -68,6 +69,7 @@ function streamMetrics(registry: Registry): StreamMetrics {
     reset: (reason) => resets.inc({ reason }),
     takeover: () => takeovers.inc(),
     approvalResolved: (outcome) => resolved.inc({ outcome }),
+    expired: (what, count) => expired.inc({ what }, count),
     appended: (ms, count) => {
       append.observe(ms / 1_000);
       events.inc(count);

@@ -30,6 +30,9 @@ export interface PageRequest {
   cursor: string | undefined;
 }
 
+/** Place in the list of those that nobody touched for long. */
+export type IdleConversation = Pick<Conversation, 'conversationId' | 'updatedAt'>;
+
 export interface ConversationStore {
   /** Creates it unless it exists (then nothing changes). False: it was deleted, and stays so. */
   ensure(conversation: ConversationRecord): Promise<boolean>;
@@ -57,6 +60,11 @@ export interface ConversationStore {
   keep(conversationId: string, updatedAt: string): Promise<ConversationRecord | undefined>;
   /** Conversations whose `purgeAt` is at or before `now`. */
   purgeable(now: number, limit: number): Promise<string[]>;
+  /**
+   * Not temporary, last touched at or before `before` (ISO), the longest untouched first; those behind `after`, which
+   * an earlier call ended with.
+   */
+  idleSince(before: string, after: IdleConversation | undefined, limit: number): Promise<IdleConversation[]>;
   /**
    * Inserts or replaces a message. `fence` guards it: a write with a lower fence than the stored one changes nothing
    * and returns `stale_fence`. `gone`: the conversation was deleted.

@@ -20,9 +20,11 @@ import { LastAnswer } from './last-answer.ts';
 import { LogHub } from './log-hub.ts';
 import { LogRepair } from './log-repair.ts';
 import { Look } from './look.ts';
+import { Maintenance, type Chore } from './maintenance.ts';
 import type { StreamMetrics } from './metrics.ts';
 import { Opening } from './opening.ts';
 import { Previews } from './previews.ts';
+import { retentionChores, type Retention } from './retention.ts';
 import { RunQueue } from './run-queue.ts';
 import { Starter } from './starter.ts';
 import { Stopper } from './stopper.ts';
@@ -56,6 +58,10 @@ export interface CoreDeps {
   /** Runs a task after what is going on now; `setImmediate` outside of tests. */
   schedule(task: () => void): void;
   settings: CoreSettings;
+  /** How long things are kept, as it is now. */
+  retention(): Retention;
+  /** Further work of the scans, of what is no part of the heart. */
+  chores: readonly Chore[];
 }
 
 /** Milliseconds, counts, and the name of this replica. */
@@ -194,6 +200,18 @@ export class Core implements AsyncDisposable {
       isDraining: () => this.#draining,
     });
     this.generations = manager;
+    const maintenance = new Maintenance({
+      chores: [
+        ...retentionChores({
+          ...deps,
+          retention: () => deps.retention(),
+          erase: (conversationId) => manager.eraseConversation(conversationId, PURGE),
+        }),
+        ...deps.chores,
+      ],
+      log,
+      deleted: (what, count) => deps.metrics.expired(what, count),
+    });
     this.#supervisor = new Supervisor({
       ...deps,
       ...settings,
@@ -202,6 +220,7 @@ export class Core implements AsyncDisposable {
       hub,
       finaliser,
       poke: () => this.#queue.poke(),
+      maintain: (now) => maintenance.run(now),
       purgeConversations: async (now, limit) => {
         for (const id of await deps.conversations.purgeable(now, limit)) {
           await manager.eraseConversation(id, PURGE);

@@ -16,6 +16,8 @@ export interface StreamMetrics {
   takeover(): void;
   /** A pending action ended. */
   approvalResolved(outcome: Resolution['outcome']): void;
+  /** Things that were deleted because their time was over. */
+  expired(what: string, count: number): void;
   /** Milliseconds that one durable append took, and how many events it carried. */
   appended(ms: number, events: number): void;
 }
@@ -33,5 +35,6 @@ export const noMetrics: StreamMetrics = {
   reset: nothing,
   takeover: nothing,
   approvalResolved: nothing,
+  expired: nothing,
   appended: nothing,
 };

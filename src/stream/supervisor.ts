@@ -36,6 +36,8 @@ export interface SupervisorDeps {
   poke(): void;
   /** Deletes temporary conversations whose time is over. */
   purgeConversations(now: number, limit: number): Promise<void>;
+  /** What is past its retention. Never rejects. */
+  maintain(now: number): Promise<void>;
 }
 
 /**
@@ -82,6 +84,7 @@ export class Supervisor implements AsyncDisposable {
       await this.#dropLogs(now);
       await this.#deps.purgeConversations(now, BATCH);
       this.#deps.poke();
+      await this.#deps.maintain(now);
     } catch (err) {
       log.error({ err }, 'scan failed');
     }

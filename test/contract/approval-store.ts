@@ -4,6 +4,7 @@ import { pendingActionSchema } from '../../src/stream/pending-action.ts';
 import { ALL, anApproval, anEntry, ODD, type UnderTest } from './approval-store-kit.ts';
 import { describePending } from './approval-store-pending.ts';
 import { describeApprovalRaces } from './approval-store-races.ts';
+import { describeEnded } from './approval-store-ended.ts';
 import { describeRules } from './approval-store-rules.ts';
 import { C, iso, ODD_JSON, OWNER } from './conversation-store-kit.ts';
 
@@ -40,6 +41,7 @@ export function describeApprovalStore({ name, create }: ApprovalStoreSuite): voi
     describePending(at);
     describeAudit(at);
     describeRules(at);
+    describeEnded(at);
     describeDeletion(at);
     describeApprovalRaces(at);
   });

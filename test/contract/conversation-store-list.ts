@@ -9,6 +9,7 @@ import {
   pages,
 } from './conversation-store-kit.ts';
 import type { UnderTest } from './conversation-store-kit.ts';
+import type { IdleConversation } from '../../src/stream/conversation-store.ts';
 
 /** ensure, get, setTitle, touch, delete, purgeable. */
 export function describeConversations(at: UnderTest): void {
@@ -209,6 +210,37 @@ export function describeConversations(at: UnderTest): void {
       expect(await at.store.purgeable(9, 10)).toEqual([]);
       expect(await at.store.purgeable(20, 10)).toEqual(['early', 'middle']);
       expect(await at.store.purgeable(Number.MAX_SAFE_INTEGER - 1, 2)).toEqual(['early', 'middle']);
+    });
+  });
+
+  describe('idleSince', () => {
+    test('what nobody touched since, the longest first, without temporary and deleted ones', async () => {
+      for (const [conversationId, ms] of [
+        ['new', 30],
+        ['old', 10],
+        ['b', 20],
+        ['a', 20],
+        ['gone', 5],
+        ['touched', 1],
+      ] as const) {
+        await at.store.ensure(aConversation({ conversationId, updatedAt: iso(ms) }));
+      }
+      await at.store.ensure(aConversation({ conversationId: 'temp', temporary: true, purgeAt: 1 }));
+      await at.store.delete('gone');
+      await at.store.touch('touched', iso(40), null);
+      const seen: string[] = [];
+      let after: IdleConversation | undefined;
+      for (let page = 0; page < 5; page += 1) {
+        const idle = await at.store.idleSince(iso(20), after, 2);
+        seen.push(...idle.map(({ conversationId }) => conversationId));
+        after = idle.at(-1) ?? after;
+      }
+
+      expect(seen).toEqual(['old', 'a', 'b']);
+      expect(await at.store.idleSince(iso(9), undefined, 10)).toEqual([]);
+      expect(await at.store.idleSince(iso(10), undefined, 10)).toEqual([
+        { conversationId: 'old', updatedAt: iso(10) },
+      ]);
     });
   });
 }

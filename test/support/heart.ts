@@ -12,6 +12,7 @@ import type {
 import type { JobStore } from '../../src/stream/job-store.ts';
 import type { Owner } from '../../src/stream/job.ts';
 import { noMetrics } from '../../src/stream/metrics.ts';
+import type { Retention } from '../../src/stream/retention.ts';
 import { createIds } from '../../src/lib/ids.ts';
 import {
   createMemoryEventTransport,
@@ -91,6 +92,7 @@ export class Heart {
     agent: toolPolicySchema.parse({ ask: ['mail'] }),
   };
   fingerprint = 'f';
+  retention: Retention = {};
   readonly logged: { level: string; message: string; fields: object }[] = [];
 
   constructor(stores: Stores, settings: Partial<CoreSettings> = {}, over: Partial<Stores> = {}) {
@@ -117,6 +119,8 @@ export class Heart {
       log: { info: log('info'), warn: log('warn'), error: log('error') },
       schedule: (task) => void setImmediate(task),
       settings: { ...SETTINGS, ...settings },
+      retention: () => this.retention,
+      chores: [],
     });
   }
 

@@ -39,7 +39,7 @@ export async function startLimitedService(
       destination: { write: (line: string) => void log.push(line) },
     }),
   });
-  releasers.add(() => context[Symbol.asyncDispose]());
+  releasers.add(async () => context[Symbol.asyncDispose]());
   const server = createHttpServer(context.app);
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);

@@ -71,6 +71,8 @@ export async function startProduct(): Promise<Product> {
     metrics: metrics.stream,
     log: loggers.manager,
     schedule: (task) => void setImmediate(task),
+    retention: () => ({}),
+    chores: [],
     settings: {
       driver: 'here',
       leaseTtl: 20_000,

@@ -22,6 +22,7 @@ import type { MongoConnection } from './connection.ts';
 import { bytesOf, jsonText, MAX_TEXT_BYTES, tooLarge } from './json-text.ts';
 
 const isnt = (value: string): object => trusted({ $ne: value });
+const ENDED = ['decided', 'expired', 'aborted', 'superseded'] satisfies ApprovalStatus[];
 const DELETED = {
   $set: { status: 'deleted' },
   $currentDate: { deletedAt: true },
@@ -86,6 +87,26 @@ export class ApprovalCollection {
   async audit(id: string): Promise<AuditEntry[]> {
     const row = await this.#documents.get(id, ['audit']);
     return row ? trailIn(row) : [];
+  }
+
+  async ended(
+    before: string,
+    after: TimeKey | undefined,
+    limit: number,
+  ): Promise<ApprovalRecord[]> {
+    const where = {
+      status: trusted({ $in: ENDED }),
+      createdAt: trusted({ $lte: before, ...(after && { $gte: after[0] }) }),
+      ...(after && {
+        $or: [
+          { createdAt: trusted({ $gt: after[0] }) },
+          { createdAt: after[0], _id: trusted({ $gt: after[1] }) },
+        ],
+      }),
+    };
+    const query = { where, sort: { createdAt: 1, _id: 1 }, limit } as const;
+    const rows = await this.#documents.find(query, ['status', 'record']);
+    return rows.flatMap((row) => approvalIn(row) ?? []);
   }
 
   /** Only the id stays. */

@@ -72,6 +72,12 @@ export const APPROVAL_DOCUMENT_INDEXES: readonly IndexSpec[] = [
   },
   {
     collection: APPROVALS,
+    name: 'ended',
+    keys: { createdAt: 1, _id: 1 },
+    partial: { createdAt: { $exists: true } },
+  },
+  {
+    collection: APPROVALS,
     name: 'conversation',
     keys: { conversation: 1 },
     partial: { conversation: { $exists: true } },

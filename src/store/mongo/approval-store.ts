@@ -1,6 +1,6 @@
 import type { ApprovalStore } from '../../hitl/approval-store.ts';
 import { keyText } from '../key-text.ts';
-import { pageOf, placeOf } from '../page-cursor.ts';
+import { pageOf, placeOf, type TimeKey } from '../page-cursor.ts';
 import { ApprovalCollection } from './approval-collection.ts';
 import { APPROVAL_DOCUMENT_INDEXES } from './approval-document.ts';
 import { GRAVE_INDEXES, Graves } from './approval-graves.ts';
@@ -80,6 +80,18 @@ export function createMongoApprovalStore({ mongo }: { mongo: MongoConnection }):
 
     async revokeRule(owner, ruleId) {
       return rules.revoke(owner, ruleId);
+    },
+
+    async endedBefore(before, after, limit) {
+      const place: TimeKey | undefined = after && [after.createdAt, keyText(after.actionId)];
+      const ended = await approvals.ended(before, place, limit);
+      return ended.map(({ actionId, generationId, action }) => {
+        return { actionId, generationId, createdAt: action.createdAt };
+      });
+    },
+
+    async forget(actionId) {
+      await approvals.bury(keyText(actionId));
     },
 
     async deleteConversation(conversationId) {

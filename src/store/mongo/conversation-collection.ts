@@ -87,6 +87,25 @@ export class ConversationCollection {
     await this.#documents.update(living(id), { $set: { temporary: true, purgeAt: 0 } });
   }
 
+  async idleSince(
+    before: string,
+    after: TimeKey | undefined,
+    limit: number,
+  ): Promise<ConversationRecord[]> {
+    const where = {
+      temporary: false,
+      updatedAt: trusted({ $lte: before, ...(after && { $gte: after[0] }) }),
+      ...(after && {
+        $or: [
+          { updatedAt: trusted({ $gt: after[0] }) },
+          { updatedAt: after[0], _id: trusted({ $gt: after[1] }) },
+        ],
+      }),
+    };
+    const query = { where, sort: { updatedAt: 1, _id: 1 }, limit } as const;
+    return (await this.#documents.find(query, SHOWN)).map(conversationIn);
+  }
+
   async purgeable(now: number, limit: number): Promise<string[]> {
     const where = { temporary: true, purgeAt: trusted({ $lte: now }) };
     const query = { where, sort: { purgeAt: 1, _id: 1 }, limit } as const;

@@ -58,6 +58,12 @@ export const CONVERSATION_DOCUMENT_INDEXES: readonly IndexSpec[] = [
   },
   {
     collection: CONVERSATIONS,
+    name: 'idle',
+    keys: { updatedAt: 1, _id: 1 },
+    partial: { temporary: false },
+  },
+  {
+    collection: CONVERSATIONS,
     name: 'purge',
     keys: { purgeAt: 1, _id: 1 },
     partial: { temporary: true },

@@ -1,6 +1,6 @@
 import { publicConversation, type ConversationStore } from '../../stream/conversation-store.ts';
 import { keyText, textOfKey } from '../key-text.ts';
-import { decodeCursor, pageOf, placeOf } from '../page-cursor.ts';
+import { decodeCursor, pageOf, placeOf, type TimeKey } from '../page-cursor.ts';
 import type { MongoConnection } from './connection.ts';
 import { ConversationCollection } from './conversation-collection.ts';
 import { CONVERSATION_DOCUMENT_INDEXES } from './conversation-document.ts';
@@ -98,6 +98,12 @@ export function createMongoConversationStore({
       const id = keyText(conversationId);
       await conversations.bury(id);
       await messages.removeAll([id]);
+    },
+
+    async idleSince(before, after, limit) {
+      const place: TimeKey | undefined = after && [after.updatedAt, keyText(after.conversationId)];
+      const idle = await conversations.idleSince(before, place, limit);
+      return idle.map(({ conversationId, updatedAt }) => ({ conversationId, updatedAt }));
     },
 
     async purgeable(now, limit) {

@@ -1,6 +1,6 @@
 import type Database from 'libsql';
 import type { ApprovalRecord, ApprovalStatus, ApprovalStore } from '../../hitl/approval-store.ts';
-import { timePage } from '../page-cursor.ts';
+import { timePage, type TimeKey } from '../page-cursor.ts';
 import { ApprovalTable } from './approval-table.ts';
 import { RuleTable } from './rule-table.ts';
 
@@ -23,6 +23,8 @@ export function createSqliteApprovalStore({ db }: { db: Database.Database }): Ap
     approvals.put(actionId, status, known?.record);
     approvals.hide(actionId);
   });
+
+  const forget = db.transaction((actionId: string) => approvals.forget(actionId));
 
   const remove = db.transaction((conversationId: string) => {
     approvals.deleteConversation(conversationId);
@@ -76,6 +78,17 @@ export function createSqliteApprovalStore({ db }: { db: Database.Database }): Ap
 
     async revokeRule(owner, ruleId) {
       return rules.revoke(owner, ruleId);
+    },
+
+    async endedBefore(before, after, limit) {
+      const place: TimeKey = after ? [after.createdAt, after.actionId] : ['', ''];
+      return approvals.ended(before, place, limit).map(({ actionId, generationId, action }) => {
+        return { actionId, generationId, createdAt: action.createdAt };
+      });
+    },
+
+    async forget(actionId) {
+      forget.immediate(actionId);
     },
 
     async deleteConversation(conversationId) {

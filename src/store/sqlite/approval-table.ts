@@ -59,6 +59,16 @@ function prepare(db: Database.Database) {
        ON CONFLICT (action_id, entry_id) DO NOTHING`,
     ),
     audit: db.prepare('SELECT record FROM approval_audit WHERE action_id = ? ORDER BY at, ord'),
+    ended: db.prepare(
+      `SELECT record FROM approvals WHERE record IS NOT NULL AND status <> 'pending'
+         AND json_extract(record, '$.action.createdAt') <= ?
+         AND (json_extract(record, '$.action.createdAt'), action_id) > (?, ?)
+       ORDER BY json_extract(record, '$.action.createdAt'), action_id LIMIT ?`,
+    ),
+    dropTrail: db.prepare('DELETE FROM approval_audit WHERE action_id = ?'),
+    buryOne: db.prepare(
+      `REPLACE INTO approvals (action_id, conversation_id, status, record) VALUES (?, '', 'deleted', NULL)`,
+    ),
     hideAll: db.prepare(`DELETE FROM approval_audience WHERE action_id IN (${OF_CONVERSATION})`),
     dropAudit: db.prepare(`DELETE FROM approval_audit WHERE action_id IN (${OF_CONVERSATION})`),
     bury: db.prepare(
@@ -117,6 +127,18 @@ export class ApprovalTable {
 
   audit(actionId: string): AuditEntry[] {
     return all(this.#sql.audit, [keyText(actionId)]).map(auditIn);
+  }
+
+  ended(before: string, [at, id]: TimeKey, limit: number): ApprovalRecord[] {
+    return all(this.#sql.ended, [before, at, keyText(id), limit]).map(approvalIn);
+  }
+
+  /** Only the id stays. */
+  forget(actionId: string): void {
+    const key = [keyText(actionId)];
+    this.#sql.hide.run(key);
+    this.#sql.dropTrail.run(key);
+    this.#sql.buryOne.run(key);
   }
 
   /** Only the ids stay, so that nothing of it can come back. */

@@ -1,7 +1,7 @@
 import type Database from 'libsql';
 import type { ConversationRecord, ConversationStore } from '../../stream/conversation-store.ts';
 import type { Conversation, Message } from '../../stream/message.ts';
-import { decodeCursor, pageOf, timePage } from '../page-cursor.ts';
+import { decodeCursor, pageOf, timePage, type TimeKey } from '../page-cursor.ts';
 import { ConversationTable } from './conversation-table.ts';
 import { assertUsable } from './database.ts';
 import { MessageTable } from './message-table.ts';
@@ -81,6 +81,12 @@ export function createSqliteConversationStore({
 
     async delete(conversationId) {
       remove.immediate(conversationId);
+    },
+
+    async idleSince(before, after, limit) {
+      const place: TimeKey = after ? [after.updatedAt, after.conversationId] : ['', ''];
+      const idle = conversations.idleSince(before, place, limit);
+      return idle.map(({ conversationId, updatedAt }) => ({ conversationId, updatedAt }));
     },
 
     async purgeable(now, limit) {

@@ -28,6 +28,10 @@ function prepare(db: Database.Database) {
     ),
     list: db.prepare(`${LIST} ${NEWEST_FIRST}`),
     listAfter: db.prepare(`${LIST} AND (updated_at, conversation_id) < (?, ?) ${NEWEST_FIRST}`),
+    idle: db.prepare(
+      `SELECT record FROM conversations WHERE purge_at IS NULL AND record IS NOT NULL AND updated_at <= ?
+         AND (updated_at, conversation_id) > (?, ?) ORDER BY updated_at, conversation_id LIMIT ?`,
+    ),
     purgeable: db.prepare(
       'SELECT record FROM conversations WHERE purge_at <= ? AND record IS NOT NULL ORDER BY purge_at LIMIT ?',
     ),
@@ -81,6 +85,10 @@ export class ConversationTable {
       ? all(this.#sql.listAfter, [...owner, after[0], keyText(after[1]), limit])
       : all(this.#sql.list, [...owner, limit]);
     return rows.map(conversationIn);
+  }
+
+  idleSince(before: string, [at, id]: TimeKey, limit: number): ConversationRecord[] {
+    return all(this.#sql.idle, [before, at, keyText(id), limit]).map(conversationIn);
   }
 
   purgeable(now: number, limit: number): string[] {

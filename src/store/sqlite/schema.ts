@@ -169,6 +169,12 @@ const MIGRATIONS = [
   ) WITHOUT ROWID;
   CREATE INDEX conversations_owner ON conversations (tenant_id, user_id, conversation_id) WHERE record IS NOT NULL;
   `,
+  `
+  CREATE INDEX conversations_idle ON conversations (updated_at, conversation_id)
+    WHERE purge_at IS NULL AND record IS NOT NULL;
+  CREATE INDEX approvals_ended ON approvals (json_extract(record, '$.action.createdAt'), action_id)
+    WHERE record IS NOT NULL AND status <> 'pending';
+  `,
 ];
 
 /** The file was written by a newer version of this program. */

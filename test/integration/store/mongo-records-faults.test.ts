@@ -48,6 +48,7 @@ function conversationCalls(store: ConversationStore): CallsOf<ConversationStore>
     condemn: () => store.condemn('another'),
     delete: () => store.delete('other'),
     purgeable: () => store.purgeable(Date.now(), 10),
+    idleSince: () => store.idleSince(iso(0), undefined, 10),
     upsertMessage: () => store.upsertMessage(aMessage('m2'), 1),
     message: () => store.message(C, 'm1'),
     messages: () => store.messages(C, ALL),
@@ -69,6 +70,8 @@ function approvalCalls(store: ApprovalStore): CallsOf<ApprovalStore> {
     rulesOf: () => store.rulesOf(OWNER),
     rules: () => store.rules(OWNER, ALL),
     revokeRule: () => store.revokeRule(OWNER, 'r'),
+    endedBefore: () => store.endedBefore(iso(0), undefined, 10),
+    forget: () => store.forget('another'),
     deleteConversation: () => store.deleteConversation('other'),
   };
 }
