@@ -6,7 +6,7 @@ import { drivenBy, startDrivenAt } from '../../support/driven-at.ts';
 import { ledgerLines } from '../../support/race-client.ts';
 import type { ServerProcess } from '../../support/server-process.ts';
 import { eventually } from '../../support/services.ts';
-import { checkReader, truthOf } from '../../support/truth.ts';
+import { checkReader, standing, truthOf } from '../../support/truth.ts';
 import { WatchedTurn } from '../../support/watched-turn.ts';
 
 const PATIENCE_MS = 30_000;
@@ -69,10 +69,9 @@ describeCluster('a stop on another replica', (clusters) => {
       const truth = await truthOf(other.baseUrl, turn);
       for (const read of reads) {
         expect(read.done.data).toMatchObject({ status: 'aborted' });
-        checkReader(truth, { fold: read.fold, frames: read.frames.slice(-1) });
+        // The driver's last words, which were not durable yet, may be withdrawn; never in silence.
+        checkReader(truth, { fold: read.fold, frames: standing(truth, read.frames) });
       }
-      // On the replica that did not drive nothing had to be withdrawn.
-      expect(reads[1]?.resets).toBe(0);
       expect(tool ? runs() : 1).toBe(1);
       const next = await startTurn(other.baseUrl, {
         text: 'say 2 0',
