@@ -18,8 +18,11 @@ import type { ResolvedModel } from './models.ts';
 import { streamChunks, optionsForOwn } from './own-graph.ts';
 import { Summaries } from './summaries.ts';
 import { NO_FILES } from './run-files.ts';
+import { deferredOf, findToolsTool } from './find-tools.ts';
+import { readOutputTool } from './read-output.ts';
+import { ALL_SHOWN, shownMiddleware, shownTools, type Shown } from './shown-tools.ts';
 import { toolGuard } from './tool-guard.ts';
-import type { CompiledAgent, ToolRun } from './tools.ts';
+import type { CompiledAgent, ToolDefinition, ToolRun } from './tools.ts';
 
 /** An agent made for one segment: its tools and its model know the run, nothing travels through shared state. */
 export interface BuiltAgent {
@@ -46,7 +49,7 @@ export async function buildAgent(definition: AgentDefinition, run: Run): Promise
   const { own } = definition;
   const graph = await own.compile({
     checkpointer,
-    ...(await handsOf(definition, run)),
+    ...(await handsOf(definition, run, { isOwn: true })),
     guard: (model) =>
       guarded({ model, requiresFinish: false }, { run, definition, name: model.getName() }),
   });
@@ -92,32 +95,54 @@ function fillerFor({ deps, request }: Run, { profile }: ResolvedModel['model']) 
     });
 }
 
+/** What a graph of the developer's own is given is not hidden from its model, so it gets no tools for looking. */
+const NOTHING_MORE: { more: ToolDefinition[]; shown: Shown } = { more: [], shown: ALL_SHOWN };
+
+/** Tools that the model finds the others with, or reads on in what they said; and which of all it is shown. */
+function searchable(
+  given: readonly ToolDefinition[],
+  { deferTools }: SubAgentDefinition,
+): typeof NOTHING_MORE {
+  if (given.length === 0) return NOTHING_MORE;
+  const deferred = deferTools ? deferredOf(given, deferTools) : [];
+  const more = [readOutputTool(), ...(deferred.length > 0 ? [findToolsTool(deferred)] : [])];
+  return { more, shown: shownTools(new Set(deferred.map(({ name }) => name))) };
+}
+
 /** An agent's tools for this run, and what stands between them and the model. */
-async function handsOf(definition: SubAgentDefinition, run: Run) {
+async function handsOf(definition: SubAgentDefinition, run: Run, { isOwn = false } = {}) {
   const { tools: own, toolSources = [], maxToolCalls } = definition;
   const { deps, request, segment, asked } = run;
   const of = { owner: request.owner, signal: segment.stop.signal };
   const found = await Promise.all(toolSources.map((source) => source.list(of)));
-  const tools = [...own, ...found.flat()];
+  const given = [...own, ...found.flat()];
+  const { more, shown } = isOwn ? NOTHING_MORE : searchable(given, definition);
+  const tools = [...given, ...more];
   const toolRun: ToolRun = {
     generationId: request.generationId,
     owner: request.owner,
     timezone: request.spec.timezone,
     conversationId: request.conversationId,
     files: deps.files ?? NO_FILES,
+    keepsLarge: !isOwn,
     ledger: request.ledger,
     signal: segment.stop.signal,
     tracer: deps.tracer ?? NO_TRACER,
     flow: async () => segment.gate.pass(),
     compile: async (agent) => (await compile(agent, run)).agent,
   };
-  const guard = toolGuard(tools, maxToolCalls);
+  const guard = toolGuard(tools, maxToolCalls, shown);
   const approval = approvalMiddleware({ tools, policy: request.policy, asked, maxToolCalls });
   const context = definition.context ? [contextOf(definition, definition.context, run)] : [];
   return {
     tools: tools.map((tool) => tool.bind(toolRun)),
     // Without tools there is nothing to approve, and its step costs a checkpoint for each model call.
-    middleware: [...(tools.length > 0 ? [approval] : []), guard, ...context],
+    middleware: [
+      ...(tools.length > 0 ? [approval] : []),
+      guard,
+      ...(more.length > 0 ? [shownMiddleware(shown)] : []),
+      ...context,
+    ],
   };
 }
 

@@ -1,17 +1,35 @@
 /** Largest tool output that is kept, in UTF-8 bytes, marker included (docs/PROTOCOL.md section 3). */
 export const MAX_OUTPUT_BYTES = 64 * 1024;
 const MARKER_BYTES = 80;
+const NOTE_BYTES = 160;
 const MAX_ERROR_CHARS = 2_000;
 
-/** `text`, or its first part with a marker that says how much is missing. Cutting a cut text changes nothing. */
-export function truncateOutput(text: string): string {
-  if (text.length * 3 <= MAX_OUTPUT_BYTES) return text;
-  const bytes = Buffer.from(text, 'utf8');
-  if (bytes.length <= MAX_OUTPUT_BYTES) return text;
-  let end = MAX_OUTPUT_BYTES - MARKER_BYTES;
+export function exceedsOutput(text: string): boolean {
+  return text.length * 3 > MAX_OUTPUT_BYTES && Buffer.byteLength(text) > MAX_OUTPUT_BYTES;
+}
+
+/** The bytes as text, up to the end of a character at or before `to`; `end` is where that is. */
+export function cutAtCharacter(
+  given: Uint8Array,
+  { from, to }: { from: number; to: number },
+): { text: string; end: number } {
+  const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+  let end = Math.min(to, bytes.length);
   // Step back to the first byte of a character: continuation bytes are 10xxxxxx.
-  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
-  return `${bytes.toString('utf8', 0, end)}\n… [truncated: ${end} of ${bytes.length} bytes shown]`;
+  while (end > from + 4 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return { text: bytes.toString('utf8', from, end), end };
+}
+
+/**
+ * `text`, or its first part with a marker that says how much is missing, and `note`. Cutting a cut text changes nothing.
+ */
+export function truncateOutput(text: string, note = ''): string {
+  if (!exceedsOutput(text)) return text;
+  const bytes = Buffer.from(text, 'utf8');
+  const to = MAX_OUTPUT_BYTES - MARKER_BYTES - (note === '' ? 0 : NOTE_BYTES);
+  const { text: head, end } = cutAtCharacter(bytes, { from: 0, to });
+  const rest = note === '' ? '' : `; ${note}`;
+  return `${head}\n… [truncated: ${end} of ${bytes.length} bytes shown${rest}]`;
 }
 
 /** An absolute path, but not the path of a URL: that has a scheme or a host before its slash. */

@@ -1,6 +1,7 @@
 import { AIMessage } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
 import { createMiddleware } from 'langchain';
+import { ALL_SHOWN, type Shown } from './shown-tools.ts';
 import type { ToolDefinition } from './tools.ts';
 import { beyondLimit, isUsedUp } from './tool-limit.ts';
 import { toolMessage } from './tool-message.ts';
@@ -21,14 +22,18 @@ interface CallToCheck {
 }
 
 /** Why a call can't run, as one clear sentence; undefined if it can. */
-export function refusals(tools: readonly ToolDefinition[], maxToolCalls = Infinity) {
+export function refusals(
+  tools: readonly ToolDefinition[],
+  maxToolCalls = Infinity,
+  shown: Shown = ALL_SHOWN,
+) {
   const byName = new Map(tools.map((tool) => [tool.name, tool]));
   return (call: CallToCheck, messages: readonly BaseMessage[]): string | undefined => {
     const late = beyondLimit(messages, { toolCallId: call.id, max: maxToolCalls });
     if (late !== undefined) return late;
     const tool = byName.get(call.name);
     if (!tool) {
-      const names = [...byName.keys()].join(', ') || 'none';
+      const names = [...byName.keys()].filter(shown(messages)).join(', ') || 'none';
       return `There is no tool called ${call.name}. Tools: ${names}.`;
     }
     if (isMalformed(messages, call.id)) return `The arguments of ${call.name} were not valid JSON.`;
@@ -40,8 +45,12 @@ export function refusals(tools: readonly ToolDefinition[], maxToolCalls = Infini
  * Answers calls that can't run. LangGraph's own answers hold stack traces and file paths.
  * What a tool throws past its own handling ends the run.
  */
-export function toolGuard(tools: readonly ToolDefinition[], maxToolCalls = Infinity) {
-  const refusalOf = refusals(tools, maxToolCalls);
+export function toolGuard(
+  tools: readonly ToolDefinition[],
+  maxToolCalls = Infinity,
+  shown: Shown = ALL_SHOWN,
+) {
+  const refusalOf = refusals(tools, maxToolCalls, shown);
   return createMiddleware({
     name: 'ToolGuard',
     // The tools stay named: providers refuse a history of calls without them.

@@ -11,7 +11,8 @@ import { inSpan, type Tracer } from '../lib/tracing.ts';
 import type { ToolEffects, ToolLedger, ToolResult } from './agent-runner.ts';
 import type { SubAgentDefinition } from './catalog.ts';
 import { FileMark } from './file-mark.ts';
-import { errorText, truncateOutput } from './output.ts';
+import { errorText } from './output.ts';
+import { keptOutput } from './large-output.ts';
 import type { RunFile, RunFiles } from './run-files.ts';
 import { jsonArgs, toolMessage } from './tool-message.ts';
 
@@ -52,6 +53,8 @@ export interface ToolRun {
   tracer: Tracer;
   conversationId: string;
   files: RunFiles;
+  /** Outputs that are too large are kept whole, and there is a tool to read on in them. */
+  keepsLarge: boolean;
   /** Resolves when the run may produce more. */
   flow(): Promise<void>;
   /** Another agent of this run, for a tool that is one. */
@@ -112,10 +115,10 @@ export interface Execution {
   effect: () => Promise<ToolResult>;
 }
 
-async function attempt({ run, effect }: Execution): Promise<ToolResult> {
+async function attempt({ call, run, effect }: Execution): Promise<ToolResult> {
   try {
-    const { status, output } = await effect();
-    return { status, output: truncateOutput(output) };
+    const key = idempotencyKey(run, call.toolCallId);
+    return await keptOutput(await effect(), run, key);
   } catch (error) {
     if (isGraphBubbleUp(error) || error instanceof ToolFatal) throw error;
     // Stopped, not failed: what it did is not known, and its ledger entry stays open.
@@ -166,23 +169,34 @@ function sentence(name: string, issues: readonly z.core.$ZodIssue[]): string {
   return `The arguments of ${name} are not valid: ${said.join('; ')}.`;
 }
 
+function idempotencyKey({ generationId }: ToolRun, toolCallId: string): string {
+  return `${generationId}/${toolCallId}`;
+}
+
 export function contextOf(run: ToolRun, config: LangGraphToolConfig | undefined): ToolContext {
   const toolCallId = config?.toolCall?.id ?? '';
-  const idempotencyKey = `${run.generationId}/${toolCallId}`;
+  const key = idempotencyKey(run, toolCallId);
   let saved = 0;
   return {
     generationId: run.generationId,
     owner: run.owner,
     timezone: run.timezone,
     toolCallId,
-    idempotencyKey,
+    idempotencyKey: key,
     signal: run.signal,
     async saveFile({ name, mediaType, data }) {
-      const key = `${idempotencyKey}/${saved}`;
+      const fileKey = `${key}/${saved}`;
       saved += 1;
       run.signal.throwIfAborted();
       const { conversationId } = run;
-      const said = { key, conversationId, origin: 'artifact', name, mediaType, data } as const;
+      const said = {
+        key: fileKey,
+        conversationId,
+        origin: 'artifact',
+        name,
+        mediaType,
+        data,
+      } as const;
       const file = await run.files.save(run.owner, said);
       config?.writer?.(new FileMark(file));
       await run.flow();
