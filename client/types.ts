@@ -165,6 +165,8 @@ export interface EventBodies {
     model: string;
     userMessage: Message;
     responseMessageId: string;
+    /** Why this agent answers. */
+    route?: { by: 'client' | 'conversation' | 'rule' | 'model' | 'default'; rule?: string };
     /** Of the answer, where it goes on with another answer. */
     parentMessageId?: string;
   };

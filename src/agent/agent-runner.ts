@@ -205,6 +205,24 @@ export function canWait({ capabilities }: AgentCard): boolean {
   return capabilities.approvals || capabilities.questions;
 }
 
+/** A turn for which an agent is to be chosen. */
+export interface AgentChoice {
+  /** Who pays. */
+  owner: Owner;
+  text: string;
+  /** `provider:model`. */
+  model: string;
+  /** Milliseconds. */
+  timeout: number;
+  from: readonly Pick<AgentCard, 'agentId' | 'name' | 'description'>[];
+}
+
+/** Port: a model that chooses who answers. */
+export interface AgentChooser {
+  /** One of `from`; undefined: it named none. Rejects where it failed, or took too long. */
+  choose(choice: AgentChoice): Promise<string | undefined>;
+}
+
 /** Makes the title of a conversation from its first turn. Never rejects for want of a model: falls back to the text. */
 export interface Titler {
   title(text: string, signal: AbortSignal, agentId?: string): Promise<string>;

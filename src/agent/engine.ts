@@ -8,7 +8,7 @@ import type { Log } from '../lib/log.ts';
 import { NO_TRACER, type Tracer } from '../lib/tracing.ts';
 import { AgentError } from './agent-error.ts';
 import { agentCards } from './agent-cards.ts';
-import type { AgentCard, AgentRunner, Titler } from './agent-runner.ts';
+import type { AgentCard, AgentChooser, AgentRunner, Titler } from './agent-runner.ts';
 import {
   createAgentCatalog,
   plainAgent,
@@ -17,6 +17,7 @@ import {
   type AgentSet,
 } from './catalog.ts';
 import type { Checkpoints } from './checkpoints.ts';
+import { createChooser } from './chooser.ts';
 import { demoAgent, demoPlainAgent } from './demo-agent.ts';
 import { DemoModel } from './demo-model.ts';
 import { fileAgents, providerIn, type FileAgentDeps } from './file-agents.ts';
@@ -69,6 +70,7 @@ export interface Engine {
   /** What clients may know of the agents, as they are now; the default one first. */
   cards(): readonly AgentCard[];
   titler: Titler;
+  chooser: AgentChooser;
   /**
    * Looks whether the agents of another file could run here; rejects with a sentence for the operator where not. What it
    * resolves with puts them in force, for turns that begin then; the file must be the current one by that time.
@@ -158,6 +160,12 @@ export async function createEngine(deps: EngineDeps): Promise<Engine> {
       clock,
       timeoutMs: TITLE_TIMEOUT,
       failed: (err) => log.warn({ err }, 'title model failed'),
+    }),
+    chooser: createChooser({
+      resolve: (name) => models.resolve(name, {}, providerIn(file.current, name)),
+      meter: deps.meter,
+      newId,
+      clock,
     }),
     runner: tracedRunner(
       createLangGraphRunner({

@@ -50,6 +50,7 @@ export function proposedEntry(job: PausedJob): AuditEntry {
     details: {
       kind: action.kind,
       agentId: spec.agentId,
+      route: json(spec.route),
       policy: hashOf(spec.policy),
       ...asked(action),
     },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { routeSchema } from '../agent/run-spec.ts';
 import {
   conversationSchema,
   jsonObjectSchema,
@@ -69,6 +70,8 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     model: z.string(),
     userMessage: messageSchema,
     responseMessageId: z.string(),
+    /** Why this agent answers. */
+    route: routeSchema.optional(),
     /** Of the answer, where it goes on with another answer; else the user's message is. */
     parentMessageId: z.string().optional(),
   }),

@@ -61,6 +61,7 @@ export function createdEvent(job: Job): EventBody {
     model: job.spec.model,
     userMessage: userMessage(job),
     responseMessageId: job.input.responseMessageId,
+    route: job.spec.route,
     ...(continues !== null && { parentMessageId: continues }),
   };
 }
