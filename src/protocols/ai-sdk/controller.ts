@@ -15,17 +15,26 @@ import type { Owner } from '../../stream/job.ts';
 import { sameOwner } from '../../stream/owned.ts';
 import { conversationOf } from '../conversation-id.ts';
 import { type EncodedFrom, subscribeEncoded } from '../encoded-stream.ts';
+import { storedFiles } from '../given-files.ts';
 import { parseFrameCursor } from '../frame-cursor.ts';
 import { answerOf, type Pending } from './answer.ts';
 import { aiSdkEncoder } from './encoder.ts';
-import { type ChatBody, chatBodySchema, chatIdSchema, type Wanted, wantedBy } from './request.ts';
+import {
+  type ChatBody,
+  chatBodySchema,
+  chatIdSchema,
+  type GivenMessage,
+  type UserMessage,
+  type Wanted,
+  wantedBy,
+} from './request.ts';
 import { askingCall, resultOfPart } from './tool-parts.ts';
 import { turnFor } from './turns.ts';
 import { type UiMessage, uiMessageOf } from './ui-messages.ts';
 
 type Context = Pick<
   AppContext,
-  'config' | 'generations' | 'conversations' | 'clock' | 'now' | 'ids' | 'openStreams'
+  'config' | 'generations' | 'conversations' | 'files' | 'clock' | 'now' | 'ids' | 'openStreams'
 >;
 
 export const streamQuerySchema = z.object({
@@ -91,6 +100,16 @@ export function createAiSdkController(ctx: Context) {
     return { action, toolCallId };
   };
 
+  /** The message with its bytes as files of the user's. */
+  const stored = async (
+    owner: Owner,
+    conversationId: string,
+    { files: given, ...message }: GivenMessage,
+  ): Promise<UserMessage> => {
+    const turn = `ai-sdk/${conversationId}/${message.id}`;
+    return { ...message, files: await storedFiles(ctx.files, owner, { turn, given }) };
+  };
+
   /** Starts or resumes; the answer's stream begins where the client's message ends. */
   const begin = async (
     call: UserCall,
@@ -98,7 +117,14 @@ export function createAiSdkController(ctx: Context) {
   ): Promise<EncodedFrom> => {
     const { owner } = call;
     if (wanted.kind !== 'answer') {
-      const turn = await turnFor(ctx, { owner, conversationId, body }, wanted);
+      const { user } = wanted;
+      const turn = await turnFor(
+        ctx,
+        { owner, conversationId, body },
+        wanted.kind === 'turn'
+          ? { ...wanted, user: await stored(owner, conversationId, wanted.user) }
+          : { ...wanted, user: user && (await stored(owner, conversationId, user)) },
+      );
       return turn.kind === 'start'
         ? generations.start(owner, turn.request)
         : generations.again(owner, turn.request);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { ID_PATTERN } from '../../http/schemas.ts';
 import { validate } from '../../http/validate.ts';
+import { givenFile, type GivenFile } from '../given-files.ts';
 import { type ApprovalId, parseApprovalId } from './approval-id.ts';
 import { ASK_USER, CUSTOM } from './tool-parts.ts';
 
@@ -13,8 +14,6 @@ import { ASK_USER, CUSTOM } from './tool-parts.ts';
 export interface Limits {
   /** Characters. */
   textChars: number;
-  /** Of the files of a message, as JSON; also what a native body may have. */
-  bodyBytes: number;
 }
 
 /** A chat of the client's: any short text without control characters. */
@@ -61,6 +60,11 @@ export interface UserMessage {
   files: { fileId: string }[];
 }
 
+/** As it came: bytes in it are no files yet. */
+export interface GivenMessage extends Omit<UserMessage, 'files'> {
+  files: GivenFile[];
+}
+
 export interface GivenDecision extends ApprovalId {
   approved: boolean;
   reason?: string;
@@ -76,11 +80,11 @@ export interface GivenOutput {
   output: unknown;
 }
 
-export type Wanted =
+export type Wanted<M = GivenMessage> =
   /** `again`: the client says that this message took the place of one of the same id. */
-  | { kind: 'turn'; user: UserMessage; again: boolean }
+  | { kind: 'turn'; user: M; again: boolean }
   | { kind: 'answer'; decisions: GivenDecision[]; outputs: GivenOutput[] }
-  | { kind: 'regenerate'; user: UserMessage | undefined; messageId: string | undefined };
+  | { kind: 'regenerate'; user: M | undefined; messageId: string | undefined };
 
 export function wantedBy(body: ChatBody, limits: Limits): Wanted {
   const messages = body.messages ?? (body.message === undefined ? [] : [body.message]);
@@ -119,10 +123,10 @@ const fileSchema = z.object({
   type: z.literal('file'),
   mediaType: z.string().min(1).max(200),
   filename: z.string().max(1_000).exactOptional(),
-  url: z.string().regex(/^(data:|https?:)/i, 'must be a data: or http(s): URL'),
+  url: z.string(),
 });
 
-function userMessage(message: unknown, limits: Limits): UserMessage {
+function userMessage(message: unknown, limits: Limits): GivenMessage {
   const { id, parts } = validate(userSchema, message);
   const typed = (type: string): unknown[] =>
     parts.filter((part) => isRecord(part) && part['type'] === type);
@@ -134,18 +138,14 @@ function userMessage(message: unknown, limits: Limits): UserMessage {
     throw invalid(`The message has more than ${limits.textChars} characters.`);
   }
   const files = typed('file').map((part) => validate(fileSchema, part));
-  if (files.length > 100) throw invalid('A message may have 100 files.');
-  if (Buffer.byteLength(JSON.stringify(files)) > limits.bodyBytes) {
-    throw new AppError('PAYLOAD_TOO_LARGE', `The files are larger than ${limits.bodyBytes} bytes.`);
-  }
-  return { id, text, files: files.flatMap(({ url }) => uploaded(url)) };
+  if (files.length > MAX_FILES) throw invalid(`A message may have ${MAX_FILES} files.`);
+  return { id, text, files: files.map(fileOf) };
 }
 
-const UPLOADED = /^[^?#]*\/api\/files\/(?<fileId>[A-Za-z0-9_.:-]{1,128})$/;
+const MAX_FILES = 10;
 
-function uploaded(url: string): { fileId: string }[] {
-  const fileId = UPLOADED.exec(url)?.groups?.['fileId'];
-  return fileId === undefined ? [] : [{ fileId }];
+function fileOf({ url, filename, mediaType }: z.infer<typeof fileSchema>): GivenFile {
+  return givenFile(url, { mediaType, ...(filename !== undefined && { name: filename }) });
 }
 
 const partsSchema = z.object({ parts: z.array(z.unknown()) });

@@ -31,7 +31,7 @@ export type TurnFor =
 export async function turnFor(
   deps: Deps,
   of: TurnOf,
-  wanted: Exclude<Wanted, { kind: 'answer' }>,
+  wanted: Exclude<Wanted<UserMessage>, { kind: 'answer' }>,
 ): Promise<TurnFor> {
   if (wanted.kind === 'turn') {
     return startOf(of, await submitted(deps, of.conversationId, wanted));
@@ -99,7 +99,7 @@ function isOf(message: Message, clientId: string): boolean {
 async function submitted(
   deps: Deps,
   conversationId: string,
-  { user, again }: Extract<Wanted, { kind: 'turn' }>,
+  { user, again }: Extract<Wanted<UserMessage>, { kind: 'turn' }>,
 ): Promise<Turn> {
   const { conversations } = deps;
   const { text, files } = user;
@@ -121,7 +121,7 @@ async function submitted(
 async function regenerated(
   deps: Deps,
   of: TurnOf,
-  { user, messageId }: Extract<Wanted, { kind: 'regenerate' }>,
+  { user, messageId }: Extract<Wanted<UserMessage>, { kind: 'regenerate' }>,
 ): Promise<TurnFor> {
   const { conversationId } = of;
   const newest = await deps.conversations.lastMessage(conversationId);

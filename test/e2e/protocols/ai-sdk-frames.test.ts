@@ -187,11 +187,27 @@ describe('frames of the UI message stream', () => {
     expect(elsewhere.status).toBe(200);
   });
 
-  test('small files of a message are taken, large ones refused with 413', async () => {
-    expect((await post(withFile('small', 'data:text/plain,hello'))).status).toBe(200);
-    const large = await post(withFile('large', `data:text/plain,${'x'.repeat(300_000)}`));
-    expect(large.json).toMatchObject({ error: { code: 'PAYLOAD_TOO_LARGE' } });
-    expect((await post(withFile('odd', 'file:///etc/passwd'))).status).toBe(400);
+  test("files of a message are the user's from then on, the same ones when it is sent again", async () => {
+    const small = withFile('small', 'data:text/plain,hello');
+    const large = withFile(
+      'large',
+      `data:;base64,${Buffer.from('x'.repeat(300_000)).toString('base64')}`,
+    );
+    for (const body of [small, small, large]) expect((await post(body)).status).toBe(200);
+
+    const { json } = await request(server.baseUrl, { path: '/api/files' });
+    const sizes = list(json['items']).map((item) => object(item)['size']);
+    expect(sizes).toEqual([300_000, 5]);
+    const { text: shown } = await request(server.baseUrl, { path: '/ai-sdk/chat/small/messages' });
+    expect(shown).toContain('"type":"file","url":"/api/files/file_');
+    for (const odd of [
+      'file:///etc/passwd',
+      'https://example.com/a.png',
+      'data:;base64,%',
+      'data:x',
+    ])
+      expect((await post(withFile('odd', odd))).status).toBe(400);
+    expect((await post(withFile('foreign', '/api/files/file_0'))).status).toBe(404);
   });
 
   test('the routes are in the OpenAPI document', async () => {
