@@ -1,4 +1,4 @@
-/** @import { Conversation, Message, PendingAction, Started, Status, Verdict } from './types.d.ts' */
+/** @import { Conversation, Message, PendingAction, Started, Status, UploadedFile, Verdict } from './types.d.ts' */
 
 /** Calls of the native API (docs/PROTOCOL.md). */
 
@@ -90,7 +90,18 @@ export const api = {
   status: (id) => call(`/api/chat/status/${encodeURIComponent(id)}`),
   /** @returns {Promise<{ generations: { generationId: string, conversationId: string, status: string }[] }>} */
   active: () => call('/api/chat/active'),
-  /** @param {{ text: string, messageId: string, conversationId?: string, onBusy?: string }} body @returns {Promise<Started>} */
+  /** @param {File} file @returns {Promise<UploadedFile>} */
+  async upload(file) {
+    const headers = { 'X-File-Name': encodeURIComponent(file.name) };
+    const response = await fetch('/api/files', { method: 'POST', headers, body: file }).catch(
+      () => {
+        throw new ApiError({ status: 0, code: 'NO_ANSWER', message: 'The file was not sent.' });
+      },
+    );
+    if (!response.ok) throw await refusal(response);
+    return response.json();
+  },
+  /** @param {{ text: string, messageId: string, conversationId?: string, onBusy?: string, files?: { fileId: string }[] }} body @returns {Promise<Started>} */
   start: (body) => call('/api/chat', { method: 'POST', body }),
   /** @param {PendingAction} action @param {Verdict} verdict */
   resume: ({ generationId, actionId }, verdict) =>

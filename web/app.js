@@ -1,5 +1,6 @@
 import { createAnnouncer } from './announcer.js';
 import { api, ApiError } from './api.js';
+import { createAttachments } from './attachments.js';
 import { createComposer } from './composer.js';
 import { createConversations } from './conversations.js';
 import { createConversationsView } from './conversations-view.js';
@@ -63,6 +64,16 @@ const composer = createComposer(
     notice: element('notice'),
   },
   { onSend: (text) => void send(text), onStop: () => void stop() },
+);
+
+const attachments = createAttachments(
+  {
+    list: element('files'),
+    attach: button('attach'),
+    pick: byId('pick', HTMLInputElement),
+    box: element('composer'),
+  },
+  { onError: failed },
 );
 
 const conversations = createConversations({
@@ -164,7 +175,8 @@ async function send(text, onBusy) {
   composer.notice('');
   const before = session.id();
   try {
-    const { conversationId } = await session.send(text, onBusy);
+    const { conversationId } = await session.send(text, onBusy, attachments.parts());
+    attachments.clear();
     element('welcome').replaceChildren();
     // What was typed meanwhile is the next message.
     if (composer.text() === text) composer.fill('');

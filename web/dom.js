@@ -64,6 +64,7 @@ const ICONS = {
   tabs: 'M8 8h12v12H8zM16 8V4H4v12h4',
   events: 'M5 6h14M5 12h9M5 18h12',
   close: 'M6 6l12 12M18 6L6 18',
+  clip: 'M8 12l6-6a3 3 0 014 4l-8 8a5 5 0 01-7-7l8-8',
   tool: 'M14 6a4 4 0 015 5l-9 9-4-4 9-9zM14 6l4 4',
   retry: 'M5 12a7 7 0 107-7H6M9 2L6 5l3 3',
 };

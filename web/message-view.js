@@ -17,9 +17,20 @@ export function textOf({ content }) {
 
 /** @param {Message} message */
 export function createUserView(message) {
-  const body = h('div', { class: 'bubble' }, textOf(message));
-  const element = h('article', { class: 'msg user', 'aria-label': 'You' }, body);
-  return { element, update: (/** @type {Message} */ next) => setText(body, textOf(next)) };
+  const body = h('div', { class: 'bubble' });
+  const files = h('div', { class: 'sent-files' });
+  const element = h('article', { class: 'msg user', 'aria-label': 'You' }, body, files);
+  const update = (/** @type {Message} */ next) => {
+    setText(body, textOf(next));
+    const views = next.content.flatMap((part) => {
+      const view = part?.type === 'attachment' ? createPartView(part) : undefined;
+      view?.update(part, { rawArgs: undefined, live: false, asking: false });
+      return view ? [view.element] : [];
+    });
+    files.replaceChildren(...views);
+  };
+  update(message);
+  return { element, update };
 }
 
 /** @type {Record<string, string>} */

@@ -138,10 +138,15 @@ function attachmentView() {
   return {
     element,
     update({ name = 'attachment', mediaType = '', url = '' }) {
-      const href = safeHref(url);
+      // Ours are named without a host.
+      const href = /^\/api\/files\/[\w.:-]+$/.test(url) ? url : safeHref(url);
       const label = `${name}${mediaType === '' ? '' : ` (${mediaType})`}`;
       const props = { href, target: '_blank', rel: 'noopener noreferrer nofollow' };
-      element.replaceChildren(href === undefined ? label : h('a', props, label));
+      const isImage = href === url && /^image\/(png|jpeg|gif|webp)$/.test(mediaType);
+      const shown = isImage
+        ? h('img', { src: href, alt: label, loading: 'lazy', class: 'thumb' })
+        : label;
+      element.replaceChildren(href === undefined ? label : h('a', props, shown));
     },
   };
 }

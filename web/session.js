@@ -4,7 +4,7 @@ import { applyFrame, createFold, replaceState } from './fold.js';
 import { textOf } from './message-view.js';
 import { follow } from './stream.js';
 /** @import { Fold } from './fold.js' */
-/** @import { LineState, Message, Status, Verdict } from './types.d.ts' */
+/** @import { LineState, Message, Part, Status, Verdict } from './types.d.ts' */
 
 /** The open conversation: its history, the answer that is under way, and what a person does to it. */
 
@@ -224,17 +224,24 @@ export function createSession({ thread, inspector, announcer, hooks }) {
   /**
    * Rejects with ApiError; then nothing was sent, and the text is still the composer's.
    * @param {string} text @param {'reject' | 'enqueue' | 'interrupt'} [onBusy]
+   * @param {(Part & { fileId: string })[]} [files]
    */
-  const send = async (text, onBusy = 'reject') => {
+  const send = async (text, onBusy = 'reject', files = []) => {
     const now = opened;
     const place = conversationId === null ? {} : { conversationId };
     const messageId = newId();
-    const started = await start({ text, messageId, onBusy, ...place });
+    const started = await start({
+      text,
+      messageId,
+      onBusy,
+      ...place,
+      ...(files.length > 0 && { files: files.map(({ fileId }) => ({ fileId })) }),
+    });
     hooks.onNotice('');
     hooks.onTurn(started.conversationId, true);
     if (now !== opened) return started;
     conversationId = started.conversationId;
-    const content = [{ type: 'text', text }];
+    const content = [{ type: 'text', text }, ...files];
     thread.user({
       messageId: started.messageId,
       parentMessageId: null,

@@ -18,6 +18,13 @@ export interface Part {
   path?: string[] | undefined;
 }
 
+export interface UploadedFile {
+  fileId: string;
+  name: string;
+  mediaType: string;
+  url: string;
+}
+
 export interface Message {
   messageId: string;
   conversationId?: string | undefined;
