@@ -60,11 +60,11 @@ export class Maintenance {
 export interface Sweep<T> {
   name: string;
   /** How old things get, ms; undefined: they are kept. Asked each time. */
-  age(): number | undefined;
+  age: () => number | undefined;
   /** Those of before a moment (ISO), in an order that stays; those behind `after`. */
-  list(before: string, after: T | undefined, limit: number): Promise<T[]>;
+  list: (before: string, after: T | undefined, limit: number) => Promise<T[]>;
   /** False: it is still wanted. */
-  remove(item: T): Promise<boolean>;
+  remove: (item: T) => Promise<boolean>;
 }
 
 /**

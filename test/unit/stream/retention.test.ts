@@ -92,6 +92,18 @@ describe('retention', () => {
   });
 });
 
+function maintenance(chores: Chore[]) {
+  const deleted: string[] = [];
+  const logged: string[] = [];
+  const log = (_fields: object, message: string) => void logged.push(message);
+  const all = new Maintenance({
+    chores,
+    log: { info: log, warn: log, error: log },
+    deleted: (what, count) => void deleted.push(`${what} ${count}`),
+  });
+  return { all, deleted, logged };
+}
+
 describe('chores', () => {
   const failing: Chore = {
     name: 'failing',
@@ -99,18 +111,6 @@ describe('chores', () => {
       throw new Error('broken');
     },
   };
-
-  function maintenance(chores: Chore[]) {
-    const deleted: string[] = [];
-    const logged: string[] = [];
-    const log = (_fields: object, message: string) => void logged.push(message);
-    const all = new Maintenance({
-      chores,
-      log: { info: log, warn: log, error: log },
-      deleted: (what, count) => void deleted.push(`${what} ${count}`),
-    });
-    return { all, deleted, logged };
-  }
 
   test('rest when there is nothing more to do; one that fails holds up nobody', async () => {
     const runs: number[] = [];
