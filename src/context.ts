@@ -1,6 +1,6 @@
 import type { Express } from 'express';
 import { createAdmission } from './admission/admission.ts';
-import { createRouter } from './admission/router.ts';
+import { createRouter, routes } from './admission/router.ts';
 import { turnFiles } from './admission/files.ts';
 import { createApp } from './app.ts';
 import type { AgentCatalog, AgentRunner, Titler } from './agent/agent-runner.ts';
@@ -203,6 +203,7 @@ export async function createContext(config: Config, given: Overrides = {}): Prom
       content,
       usage: createUsageReports({ store: stores.usage, file, now }),
       agents: () => engine.cards(),
+      routed: () => routes(file.current),
       clock,
       now: () => stores.jobs.now(),
       ids,

@@ -4,12 +4,10 @@ import type { ConfigFile } from '../config/file/schema.ts';
 import type { Clock } from '../lib/clock.ts';
 import { hashOf } from '../lib/json.ts';
 import type { Log } from '../lib/log.ts';
+import { AUTO } from '../stream/generations.ts';
 import type { Router } from './admission.ts';
 import { RouterCache } from './router-cache.ts';
 import { ruleFor } from './router-rules.ts';
-
-/** What clients say in place of an agent's id. */
-export const AUTO = 'auto';
 
 /** Choices of the model that are kept, and for how many ms. */
 const CACHE = { size: 500, ttl: 5 * 60_000 };
@@ -17,7 +15,7 @@ const CACHE = { size: 500, ttl: 5 * 60_000 };
 export interface RouterDeps {
   file: LiveFile;
   /** As they are now. */
-  agents(): readonly AgentCard[];
+  agents: () => readonly AgentCard[];
   chooser: AgentChooser;
   clock: Clock;
   log: Log;

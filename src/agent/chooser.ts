@@ -12,7 +12,7 @@ const ASK =
 const MAX_ASK_CHARS = 4_000;
 
 export interface ChooserDeps {
-  resolve(model: string): Promise<ResolvedModel>;
+  resolve: (model: string) => Promise<ResolvedModel>;
   meter: Meter | undefined;
   newId: () => string;
   clock: Clock;

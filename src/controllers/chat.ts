@@ -2,7 +2,7 @@ import type { Request } from 'express';
 import { AppError } from '../errors.ts';
 import { readBody } from '../http/body.ts';
 import { refuseWhileDraining } from '../http/draining.ts';
-import { personOf } from '../http/person.ts';
+import { askerOf, personOf } from '../http/person.ts';
 import type { AppContext } from '../http/context.ts';
 import type { UserCall } from '../http/route.ts';
 import { idempotencyKeyOf } from '../http/idempotency-key.ts';
@@ -25,23 +25,13 @@ function idempotencyKey(req: Request, messageId: string | undefined): string | u
   return key;
 }
 
-/** What a rule may look at when it chooses an agent. */
-function asker({
-  req,
-  identity,
-}: Pick<UserCall, 'req' | 'identity'>): Pick<StartRequest, 'roles' | 'locale'> {
-  const [locale] = req.acceptsLanguages();
-  const named = locale !== undefined && locale !== '*' && locale.length <= 35;
-  return { roles: identity.roles, ...(named ? { locale } : {}) };
-}
-
 function toStartRequest({ req, identity }: UserCall, body: ChatBody): StartRequest {
   // Without messageId too: it is the key itself, which may come in the header or in the body.
   const { conversationId: _conversation, messageId, ...rest } = body;
   const key = idempotencyKey(req, messageId);
   return {
     ...body,
-    ...asker({ req, identity }),
+    ...askerOf({ req, identity }),
     ...(key === undefined ? {} : { idempotencyKey: key }),
     bodyHash: hashOf(rest),
   };
@@ -56,7 +46,7 @@ function toAgainRequest(
   const idempotencyKey = idempotencyKeyOf(req);
   return {
     ...rest,
-    ...asker({ req, identity }),
+    ...askerOf({ req, identity }),
     kind,
     conversationId,
     target,

@@ -28,6 +28,8 @@ export interface AppContext {
   content: Pick<ContentGuard, 'title' | 'history'>;
   /** As they are now; the default one first. */
   agents(): readonly AgentCard[];
+  /** True where the server can choose an agent: clients may name `auto`. */
+  routed(): boolean;
   clock: Clock;
   /** The stores' clock, epoch ms: when something is over. */
   now(): Promise<number>;

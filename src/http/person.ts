@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import type { Decider } from '../stream/generations.ts';
+import type { Decider, StartRequest } from '../stream/generations.ts';
 import type { Client } from '../stream/pending-action.ts';
 import type { UserCall } from './route.ts';
 
@@ -18,4 +18,14 @@ function clientOf(req: Request): Client {
 /** Who answers, with which roles, from where. */
 export function personOf({ req, owner, identity }: UserCall): Decider {
   return { ...owner, roles: identity.roles, client: clientOf(req) };
+}
+
+/** What a rule may look at when it chooses an agent. */
+export function askerOf({
+  req,
+  identity,
+}: Pick<UserCall, 'req' | 'identity'>): Pick<StartRequest, 'roles' | 'locale'> {
+  const [locale] = req.acceptsLanguages();
+  const named = locale !== undefined && locale !== '*' && locale.length <= 35;
+  return { roles: identity.roles, ...(named ? { locale } : {}) };
 }

@@ -29,6 +29,9 @@ export interface Decider extends Owner {
 
 export type Target = { generationId: string } | { conversationId: string };
 
+/** What clients say in place of an agent's id where the server is to choose. */
+export const AUTO = 'auto';
+
 export interface StartRequest {
   text: string;
   conversationId?: string;

@@ -101,6 +101,7 @@ export async function startProduct(): Promise<Product> {
     usage: fakeUsage(() => clock.now()),
     content: openContent,
     agents: () => [],
+    routed: () => false,
     logger: loggers.http,
     readiness: () => jobs.ping(),
     isDraining: () => false,

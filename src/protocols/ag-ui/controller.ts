@@ -1,3 +1,4 @@
+import { AUTO } from '../../stream/generations.ts';
 import { notFound } from '../../errors.ts';
 import { readBody } from '../../http/body.ts';
 import type { AppContext } from '../../http/context.ts';
@@ -19,7 +20,7 @@ function cursorOf({ req }: UserCall): string | undefined {
 
 /** AG-UI 1.0, and the routes that CopilotKit's client asks of a runtime. */
 export function createAgUiController(ctx: AppContext) {
-  const { generations, conversations, config, agents } = ctx;
+  const { generations, conversations, config } = ctx;
   const limits = { ...config.limits, bodyBytes: config.limits.historyBodyBytes };
   const streams = createAgUiStreams(ctx);
   const begin = createTurns(ctx);
@@ -28,7 +29,8 @@ export function createAgUiController(ctx: AppContext) {
   const agentOf = ({ req }: UserCall): string | undefined => {
     const name = pathParam(req, 'agentId');
     if (name === '') return undefined;
-    if (agents().some(({ agentId }) => agentId === name)) return name;
+    if (ctx.agents().some(({ agentId }) => agentId === name)) return name;
+    if (name === AUTO) return AUTO;
     if (name === 'default') return undefined;
     throw notFound('agent');
   };
@@ -90,7 +92,7 @@ export function createAgUiController(ctx: AppContext) {
     },
 
     info: ({ res }: UserCall): void => {
-      res.json(runtimeInfo(agents()));
+      res.json(runtimeInfo(ctx.agents()));
     },
   };
 }

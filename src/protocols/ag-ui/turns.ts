@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.ts';
 import type { AppContext } from '../../http/context.ts';
-import { personOf } from '../../http/person.ts';
+import { askerOf, personOf } from '../../http/person.ts';
 import type { UserCall } from '../../http/route.ts';
 
 import type { Generations } from '../../stream/generations.ts';
@@ -42,6 +42,7 @@ export function createTurns({ generations, conversations, config }: Context) {
     const parentMessageId = known?.role === 'user' ? known.parentMessageId : null;
     const started = await generations.start(call.owner, {
       ...turn,
+      ...askerOf(call),
       conversationId,
       ...(instead && { onBusy: 'interrupt' }),
       ...(parentMessageId !== null && { parentMessageId }),

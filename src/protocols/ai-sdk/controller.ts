@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { AppError, notFound } from '../../errors.ts';
 import { readBody } from '../../http/body.ts';
 import type { AppContext } from '../../http/context.ts';
-import { personOf } from '../../http/person.ts';
+import { askerOf, personOf } from '../../http/person.ts';
 import { pathParam } from '../../http/route.ts';
 import type { UserCall } from '../../http/route.ts';
 import { ID_PATTERN } from '../../http/schemas.ts';
@@ -126,7 +126,7 @@ export function createAiSdkController(ctx: Context) {
           : { ...wanted, user: user && (await stored(owner, conversationId, user)) },
       );
       return turn.kind === 'start'
-        ? generations.start(owner, turn.request)
+        ? generations.start(owner, { ...turn.request, ...askerOf(call) })
         : generations.again(owner, turn.request);
     }
     const answer = answerOf(wanted, await pendingIn(owner, conversationId), conversationId);

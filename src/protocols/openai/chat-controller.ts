@@ -4,6 +4,7 @@ import { AppError } from '../../errors.ts';
 import { readBody } from '../../http/body.ts';
 import type { AppContext } from '../../http/context.ts';
 import { refuseWhileDraining } from '../../http/draining.ts';
+import { askerOf } from '../../http/person.ts';
 import { pathParam, type UserCall } from '../../http/route.ts';
 import { validate } from '../../http/validate.ts';
 import { hashOf } from '../../lib/json.ts';
@@ -44,6 +45,7 @@ type Context = Pick<
   | 'logger'
   | 'now'
   | 'openStreams'
+  | 'routed'
 >;
 
 /** Calls `paused` where the generation waits for a person; the frames are the same. */
@@ -81,7 +83,7 @@ function sendWhole({ res }: UserCall, { error, completion }: Whole): void {
 }
 
 export function createChatCompletionController(ctx: Context) {
-  const { agents, config, generations } = ctx;
+  const { config, generations } = ctx;
   const answers = createAnswers(ctx);
   const limits = { ...config.limits, bodyBytes: config.limits.historyBodyBytes };
 
@@ -108,6 +110,7 @@ export function createChatCompletionController(ctx: Context) {
         ...placed,
         ...key,
         agentId: model,
+        ...askerOf(call),
         temporary: true,
         onBusy: 'reject',
         files: [],
@@ -124,7 +127,7 @@ export function createChatCompletionController(ctx: Context) {
     create: async (call: UserCall): Promise<void> => {
       refuseWhileDraining(ctx);
       const body = await readBody(call.req, { schema: chatBodySchema, limits });
-      if (canWait(agentOf(agents(), body.model))) {
+      if (canWait(agentOf(ctx, body.model))) {
         throw requiresApproval(
           `The agent '${body.model}' can wait for a person, which a chat completion can not do; use /v1/responses.`,
         );

@@ -3,8 +3,9 @@ import { AppError, notFound } from '../../errors.ts';
 import { readBody } from '../../http/body.ts';
 import type { AppContext } from '../../http/context.ts';
 import { refuseWhileDraining } from '../../http/draining.ts';
-import { personOf } from '../../http/person.ts';
+import { askerOf, personOf } from '../../http/person.ts';
 import { pathParam, type UserCall } from '../../http/route.ts';
+import { AUTO } from '../../stream/generations.ts';
 import { ID_PATTERN } from '../../http/schemas.ts';
 import { validate } from '../../http/validate.ts';
 import { hashOf } from '../../lib/json.ts';
@@ -44,7 +45,7 @@ type Body = z.infer<typeof bodySchema>;
 
 type Context = Pick<
   AppContext,
-  'agents' | 'clock' | 'config' | 'generations' | 'ids' | 'isDraining' | 'openStreams'
+  'agents' | 'clock' | 'config' | 'generations' | 'ids' | 'isDraining' | 'openStreams' | 'routed'
 >;
 
 function urlOf(ref: ResponseRef): string {
@@ -64,7 +65,7 @@ function unknownPrevious(): AppError {
 }
 
 export function createResponseController(ctx: Context) {
-  const { agents, config, generations } = ctx;
+  const { config, generations } = ctx;
   const answers = createAnswers(ctx);
   const limits = { ...config.limits, bodyBytes: config.limits.historyBodyBytes };
 
@@ -105,7 +106,7 @@ export function createResponseController(ctx: Context) {
     const { previous_response_id: id, model } = body;
     if (!id) throw invalid('previous_response_id', 'Which response is answered?');
     const { generationId, actions, agentId } = await previousOf(call, id);
-    if (model && model !== agentId) {
+    if (model && model !== AUTO && model !== agentId) {
       throw invalid('model', `The agent that asked is '${agentId}'.`);
     }
     const { action, verdict } = answeredAction(given, actions);
@@ -131,6 +132,7 @@ export function createResponseController(ctx: Context) {
       ...(conversationId !== undefined && { conversationId }),
       ...goesOn,
       ...(model && { agentId: model }),
+      ...askerOf(call),
       ...idempotencyKey(call.req),
       temporary: store === false,
       onBusy: 'reject',
@@ -145,7 +147,7 @@ export function createResponseController(ctx: Context) {
     create: async (call: UserCall): Promise<void> => {
       refuseWhileDraining(ctx);
       const body = await readBody(call.req, { schema: responseBodySchema, limits });
-      if (body.model) agentOf(agents(), body.model);
+      if (body.model) agentOf(ctx, body.model);
       refuseOthers(body, RESPONSE_NEUTRAL);
       const input = responseInput(body, limits);
       const begin = (): Promise<ResponseRef> =>

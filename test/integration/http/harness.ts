@@ -75,6 +75,7 @@ export async function startHttpApp(env: RawEnv = {}): Promise<HttpApp> {
     usage: fakeUsage(() => clock.now()),
     content: openContent,
     agents: () => AGENTS,
+    routed: () => false,
     clock,
     now: async () => clock.now(),
     ids: createIds(() => clock.now()),

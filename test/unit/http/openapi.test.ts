@@ -33,6 +33,7 @@ function routes(): Route[] {
     usage: fakeUsage(() => clock.now()),
     content: openContent,
     agents: () => [],
+    routed: () => false,
     ids: createIds(() => 0),
     logger: pino({ level: 'silent' }),
     metrics: createMetrics({ ofProcess: false }),
