@@ -115,11 +115,10 @@ export interface ChatClient {
   conversations(options?: PageOptions): Promise<Page<Conversation>>;
   /** Oldest first. */
   messages(conversationId: string, options?: PageOptions): Promise<Page<Message>>;
-  /** The messages that lead to this one (omitted: to the newest), with their siblings. */
+  /** The messages that lead to `leaf`, or on the newest branch through a message, or on the newest of all. */
   branch(
     conversationId: string,
-    leaf?: string,
-    options?: PageOptions,
+    options?: PageOptions & ({ leaf?: string } | { through: string }),
   ): Promise<Page<BranchMessage>>;
   /** A new conversation with a copy of all that leads to this message. */
   fork(message: MessageRef, options?: CallOptions & { key?: string }): Promise<Conversation>;
@@ -254,8 +253,10 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
     approvals: (given) => page('/approvals', given),
     conversations: (given) => page('/conversations', given),
     messages: (id, given) => page(`${conversationPath(id)}/messages`, given),
-    branch: (id, leaf = 'latest', given) =>
-      page(`${conversationPath(id)}/messages`, given, { leaf }),
+    branch: (id, given = {}) => {
+      const of = 'through' in given ? { through: given.through } : { leaf: given.leaf ?? 'latest' };
+      return page(`${conversationPath(id)}/messages`, given, of);
+    },
     fork: ({ conversationId, messageId }, { signal, key = freshId() } = {}) =>
       api.call({
         method: 'POST',

@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { notFound } from '../errors.ts';
+import { AppError, notFound } from '../errors.ts';
 import { readBody } from '../http/body.ts';
 import type { AppContext } from '../http/context.ts';
 import { pageOf } from '../http/page.ts';
@@ -40,13 +40,16 @@ export function createConversationController(ctx: Context) {
 
     messages: async ({ req, res, owner }: UserCall): Promise<void> => {
       const page = pageOf(req);
-      const { leaf } = validate(messageQuerySchema, req.query);
+      const { leaf, through } = validate(messageQuerySchema, req.query);
+      if (leaf !== undefined && through !== undefined) {
+        throw new AppError('INVALID_REQUEST', 'Give `leaf` or `through`, not both.');
+      }
       const { conversationId } = await own(req, owner);
-      if (leaf === undefined) {
+      if (leaf === undefined && through === undefined) {
         res.json(await conversations.messages(conversationId, page));
         return;
       }
-      const branch = { conversationId, leaf: leaf === 'latest' ? undefined : leaf };
+      const branch = { conversationId, leaf: leaf === 'latest' ? undefined : leaf, through };
       res.json(await branchPage(conversations, branch, page));
     },
 

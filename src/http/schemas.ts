@@ -242,6 +242,9 @@ export const messageQuerySchema = pageQuerySchema.extend({
   leaf: id
     .meta({ description: 'One branch: the message that it ends with, or `latest`.' })
     .optional(),
+  through: id
+    .meta({ description: 'The newest branch that goes through this message; not with `leaf`.' })
+    .optional(),
 });
 
 const given = z.string().max(1_024).optional();

@@ -14,20 +14,29 @@ type Conversations = Pick<ConversationStore, 'links' | 'some'>;
 /** Names the leaf too: what is the newest branch may be another one when the next page is asked for. */
 const cursorOf = (leaf: string, last: string): string => `${leaf}/${last}`;
 
+/** Which branch: the one that ends there, the newest one that goes through there, or the newest of all. */
+export interface BranchOf {
+  conversationId: string;
+  leaf?: string | undefined;
+  through?: string | undefined;
+}
+
 /**
- * A page of the branch that ends with `leaf` (undefined: of the newest one), oldest first. Throws NOT_FOUND where there
- * is no such message, INVALID_REQUEST where the cursor is not of this branch.
+ * A page of a branch, oldest first. Throws NOT_FOUND where there is no such message, INVALID_REQUEST where the cursor is
+ * not of this branch.
  */
 export async function branchPage(
   conversations: Conversations,
-  { conversationId, leaf }: { conversationId: string; leaf: string | undefined },
+  { conversationId, leaf, through }: BranchOf,
   { limit, cursor }: PageRequest,
 ): Promise<Page<BranchMessage>> {
   const links = await conversations.links(conversationId);
-  const [end, after] = cursor === undefined ? [leaf ?? newestLeaf(links)] : placeIn(cursor, leaf);
+  const [end, after] =
+    cursor === undefined ? [leaf ?? newestLeaf(links, through)] : placeIn(cursor, leaf);
   if (end === undefined) return { items: [], nextCursor: null };
   const line = lineTo(links, end);
   if (line.length === 0) throw notFound('message');
+  if (through !== undefined && !line.includes(through)) throw notOurs();
   const from = after === undefined ? 0 : line.indexOf(after) + 1;
   if (after !== undefined && from === 0) throw notOurs();
   const ids = line.slice(from, from + limit);

@@ -18,11 +18,17 @@ export function lineTo(links: readonly Link[], leaf: string): string[] {
   return [...line].toReversed();
 }
 
-/** The end of the branch that the newest message is on: a question may have been asked before the answer that it follows. */
-export function newestLeaf(links: readonly Link[]): string | undefined {
+/**
+ * The end of the newest branch that goes through this message, or of the one that the newest message is on: that need
+ * not be an end, as a question may have been asked before the answer that it follows.
+ */
+export function newestLeaf(
+  links: readonly Link[],
+  through = links.at(-1)?.messageId,
+): string | undefined {
   const newestChild = new Map(links.map((link) => [link.parentMessageId, link.messageId]));
   const seen = new Set<string>();
-  let leaf = links.at(-1)?.messageId;
+  let leaf = through;
   for (let next = leaf; next !== undefined && !seen.has(next);) {
     seen.add(next);
     leaf = next;

@@ -45,20 +45,23 @@ test('branches and forks', async () => {
   const { url, asked } = await scripted(
     json(200, { items: [], nextCursor: null }),
     json(200, { items: [], nextCursor: null }),
+    json(200, { items: [], nextCursor: null }),
     json(201, { conversationId: 'c2' }),
   );
 
   await client(url).branch('c1');
-  await client(url).branch('c1', 'm 7', { limit: 5, cursor: 'x' });
+  await client(url).branch('c1', { leaf: 'm 7', limit: 5, cursor: 'x' });
+  await client(url).branch('c1', { through: 'm7' });
   const fork = await client(url).fork({ conversationId: 'c1', messageId: 'm7' }, { key: 'k' });
 
   expect(fork.conversationId).toBe('c2');
   expect(asked.map((it) => it.url)).toEqual([
     '/api/conversations/c1/messages?leaf=latest',
     '/api/conversations/c1/messages?leaf=m+7&cursor=x&limit=5',
+    '/api/conversations/c1/messages?through=m7',
     '/api/conversations/c1/fork',
   ]);
-  expect(asked[2]).toMatchObject({
+  expect(asked[3]).toMatchObject({
     body: '{"messageId":"m7"}',
     headers: { 'idempotency-key': 'k' },
   });

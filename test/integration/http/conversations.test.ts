@@ -177,6 +177,10 @@ describe('conversations over HTTP', () => {
 
     test.each([
       ['leaf=latest', '200 -'],
+      ['through=b2', '200 -'],
+      ['through=nobody', '404 NOT_FOUND'],
+      ['through=b2&leaf=b2', '400 INVALID_REQUEST'],
+      ['through=b2&cursor=c/b', '400 INVALID_REQUEST'],
       ['leaf=nobody', '404 NOT_FOUND'],
       ['leaf=', '400 INVALID_REQUEST'],
       ['leaf=a%20b', '400 INVALID_REQUEST'],
@@ -188,6 +192,16 @@ describe('conversations over HTTP', () => {
       ['leaf=latest&cursor=__proto__/a', '404 NOT_FOUND'],
     ])('messages?%s is %s', async (query, code) => {
       expect(await codeOf(call('GET', `/mine/messages?${query}`))).toBe(code);
+    });
+
+    test.each([
+      ['through=a', ['a', 'b2']],
+      ['through=b', ['a', 'b', 'c']],
+      ['leaf=b', ['a', 'b']],
+    ])('the branch of ?%s is %j', async (query, branch) => {
+      const { body } = await answerOf(call('GET', `/mine/messages?${query}`));
+
+      expect(body['items']).toMatchObject(branch.map((messageId) => ({ messageId })));
     });
 
     test('a fork is 201, and says where it is', async () => {
