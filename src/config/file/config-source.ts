@@ -31,16 +31,26 @@ async function beginningOf(path: string): Promise<Uint8Array> {
   }
 }
 
+/** Of an error of Node's own. */
+function codeOf(error: unknown): string | undefined {
+  const known = typeof error === 'object' && error !== null && 'code' in error;
+  return known ? String(error.code) : undefined;
+}
+
 /** Undefined: there is no such file. Rejects with a ConfigFileError. */
 async function textOf(path: string): Promise<string | undefined> {
+  const refused = (text: string): ConfigFileError =>
+    new ConfigFileError([`${basename(path)}: ${text}`]);
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await beginningOf(path));
+    const bytes = await beginningOf(path);
+    if (bytes.length > MAX_FILE_BYTES) throw refused('is larger than 1 MB');
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error;
-    const code = String(error.code);
+    const code = codeOf(error);
+    if (code === undefined) throw error;
     if (code === 'ENOENT') return undefined;
-    const text = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'is no text in UTF-8' : code;
-    throw new ConfigFileError([`${basename(path)}: can't be read: ${text}`]);
+    const why = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'is no text in UTF-8' : code;
+    throw refused(`can't be read: ${why}`);
   }
 }
 

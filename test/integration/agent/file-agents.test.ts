@@ -313,6 +313,19 @@ describe('another file while the service runs', () => {
     ]);
   });
 
+  test.each([
+    ['', "can't be read: EISDIR"],
+    ['nowhere.yaml', 'nowhere.yaml: there is no such file'],
+    ['bytes.yaml', "bytes.yaml: can't be read: is no text in UTF-8"],
+    ['huge.yaml', 'huge.yaml: is larger than 1 MB'],
+  ])('that is no file is refused at the start: %s', async (name, fault) => {
+    await writeFile(join(folder, 'bytes.yaml'), Buffer.from([0x61, 0xff, 0xfe]));
+    await writeFile(join(folder, 'huge.yaml'), ' '.repeat(5_000_000));
+    const env = { PORT: '0', DATA_DIR: folder, HOLDFAST_CONFIG: join(folder, name) };
+
+    await expect(openService({ env })).rejects.toThrow(fault);
+  });
+
   test('whose model can not work is refused at the start, with every fault', async () => {
     await expect(
       start('agents: [{ id: b, model: "x:y" }, { id: b, model: demo }]'),
