@@ -10,7 +10,7 @@ import { clockedOut } from './deadline.ts';
 import { faultOf, type Fault } from './fault.ts';
 import type { CallStatus, McpMetrics } from './metrics.ts';
 import { Outage } from './outage.ts';
-import { resultSchema, toolResultOf } from './result.ts';
+import { resultSchema, toolResultOf, type SaveFile } from './result.ts';
 import { HttpTransport } from './http-transport.ts';
 import { StdioTransport } from './stdio-transport.ts';
 import { pageSchema, readToolList, type McpTool } from './tool-list.ts';
@@ -32,6 +32,7 @@ export interface McpCall {
   effects: ToolEffects;
   idempotencyKey: string;
   signal: AbortSignal;
+  save: SaveFile;
 }
 
 /** A result, how it is counted, and whether another attempt may be made first. */
@@ -157,7 +158,7 @@ export class McpConnection {
       return { result: this.#unreachable, status: 'unreachable' };
     }
     try {
-      const result = toolResultOf(await this.#send(client, call));
+      const result = await toolResultOf(await this.#send(client, call), call.save);
       this.#outage.over();
       return { result, status: result.status === 'ok' ? 'ok' : 'error' };
     } catch (error) {

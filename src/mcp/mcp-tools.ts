@@ -6,6 +6,7 @@ import { hashOf } from '../lib/json.ts';
 import type { Owner } from '../stream/owner.ts';
 import { effectsOf } from './effects.ts';
 import { McpPool, type PoolDeps } from './pool.ts';
+import type { SaveFile } from './result.ts';
 import type { McpTool } from './tool-list.ts';
 
 /** Tools of MCP servers, for agents (docs/AGENTS.md section 5). */
@@ -56,10 +57,16 @@ export function createMcpTools(deps: PoolDeps): McpTools {
       effects,
       version: '',
       refuse: check,
-      async run(args, { signal, idempotencyKey }) {
+      async run(args, { signal, idempotencyKey, saveFile }) {
         // Asked for anew: since the run began it may have been closed, or the file read again.
         const connection = pool.connection(server, of.owner);
-        const call = { tool: name, args, effects, idempotencyKey, signal };
+        const save: SaveFile = (file) =>
+          // The tool has done what it does: that its picture can't be kept must not make an error of it.
+          saveFile(file).then(
+            (saved) => saved.name,
+            () => undefined,
+          );
+        const call = { tool: name, args, effects, idempotencyKey, signal, save };
         if (connection) return connection.call(call);
         return { status: 'error', output: `The MCP server '${server}' is not available.` };
       },

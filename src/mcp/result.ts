@@ -31,40 +31,62 @@ const linkPart = z.looseObject({
 });
 const partSchema = z.discriminatedUnion('type', [textPart, dataPart, resourcePart, linkPart]);
 
-/** Of text in base64. */
-function bytes(base64: string): number {
-  return Math.floor((base64.length * 3) / 4);
+export interface ResultFile {
+  name: string;
+  mediaType: string;
+  data: Uint8Array;
 }
 
-function leftOut(what: string, base64: string): string {
-  return `[left out: ${what}, about ${bytes(base64)} bytes]`;
+/** Keeps a file of the user's: its name there, or undefined where it can't be kept. Never rejects. */
+export type SaveFile = (file: ResultFile) => Promise<string | undefined>;
+
+/** Of one result. */
+const MOST_FILES = 8;
+
+function ending(mediaType: string): string {
+  return /^[\w.-]+\/([a-z0-9]{1,10})/i.exec(mediaType)?.[1]?.toLowerCase() ?? 'bin';
 }
 
-function lineOf(given: unknown): string {
-  const { data: part } = partSchema.safeParse(given);
-  switch (part?.type) {
-    case 'text':
-      return part.text;
-    case 'image':
-    case 'audio':
-      return leftOut(part.mimeType, part.data);
-    case 'resource': {
-      const { text, blob = '', uri, mimeType } = part.resource;
-      return text ?? leftOut(`${uri} (${mimeType})`, blob);
-    }
-    case 'resource_link':
-      return `[resource: ${part.name} ${part.uri}]`;
-    case undefined:
-    default:
-      return '[left out: content of an unknown kind]';
+/** What is no text, if the part has such a thing. */
+function fileOf(part: z.output<typeof partSchema>): ResultFile | undefined {
+  if (part.type === 'image' || part.type === 'audio') {
+    const name = `${part.type}.${ending(part.mimeType)}`;
+    return { name, mediaType: part.mimeType, data: Buffer.from(part.data, 'base64') };
   }
+  if (part.type !== 'resource') return undefined;
+  const { text, blob, uri, mimeType } = part.resource;
+  if (text !== undefined || blob === undefined) return undefined;
+  const name = uri.split(/[/\\]/).at(-1) || `resource.${ending(mimeType)}`;
+  return { name, mediaType: mimeType, data: Buffer.from(blob, 'base64') };
+}
+
+function lineOf(part: z.output<typeof partSchema>): string {
+  if (part.type === 'text') return part.text;
+  if (part.type === 'resource_link') return `[resource: ${part.name} ${part.uri}]`;
+  return part.type === 'resource' ? (part.resource.text ?? `[resource: ${part.resource.uri}]`) : '';
 }
 
 /** Texts and what stands for the rest, one after the other; what is structured only where there is nothing else. */
-export function toolResultOf(given: z.output<typeof resultSchema>): ToolResult {
-  const { content, structuredContent, isError } = given;
-  const lines = content.map(lineOf).join('\n');
+export async function toolResultOf(
+  { content, structuredContent, isError }: z.output<typeof resultSchema>,
+  save: SaveFile,
+): Promise<ToolResult> {
+  const lines: string[] = [];
+  let files = 0;
+  for (const given of content) {
+    const { data: part } = partSchema.safeParse(given);
+    const file = part && fileOf(part);
+    if (file) {
+      files += 1;
+      const saved = files > MOST_FILES ? undefined : await save(file);
+      const what = `${file.mediaType}, ${file.data.length} bytes`;
+      lines.push(
+        saved === undefined ? `[left out: ${what}]` : `[shown to the user: ${saved} (${what})]`,
+      );
+    } else lines.push(part ? lineOf(part) : '[left out: content of an unknown kind]');
+  }
+  const text = lines.join('\n');
   const output =
-    lines === '' && structuredContent !== undefined ? JSON.stringify(structuredContent) : lines;
+    text === '' && structuredContent !== undefined ? JSON.stringify(structuredContent) : text;
   return { status: isError === true ? 'error' : 'ok', output };
 }

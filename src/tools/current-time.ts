@@ -37,7 +37,7 @@ export function timeText(at: number, timezone: string): string {
   });
   const part = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, value]));
   const { year, month, day, hour, minute, second, weekday, timeZoneName = '' } = part;
-  const offset = timeZoneName.replace('GMT', '') || 'Z';
+  const offset = timeZoneName.replace('GMT', '') || '+00:00';
   return `${year}-${month}-${day}T${hour}:${minute}:${second}${offset}, ${weekday} (${timezone})`;
 }
 

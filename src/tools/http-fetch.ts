@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isRecord } from '../agent/chunk-content.ts';
 import { defineTool } from '../agent/tools.ts';
 import type { ToolDefinition } from '../agent/tools.ts';
 import type { ConfigFile } from '../config/file/schema.ts';
@@ -51,7 +52,7 @@ function report(fetched: Fetched, method: string): string {
 /** What went wrong on the way, without addresses of the network that this process is in. */
 function networkFault(error: unknown): string {
   if (error instanceof Refused) return error.message;
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = isRecord(error) ? error['code'] : undefined;
   return `The request failed${typeof code === 'string' ? ` (${code})` : ''}.`;
 }
 

@@ -3,19 +3,16 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ToolMessage } from '@langchain/core/messages';
 import { z } from 'zod';
-import { NO_FILES } from '../../src/agent/run-files.ts';
-import type { ToolLedger } from '../../src/agent/agent-runner.ts';
-import type { ToolDefinition, ToolRun } from '../../src/agent/tools.ts';
+import type { ToolDefinition } from '../../src/agent/tools.ts';
 import { fileSchema, type McpServerEntry } from '../../src/config/file/schema.ts';
 import { systemClock, type Clock } from '../../src/lib/clock.ts';
 import type { Log } from '../../src/lib/log.ts';
-import { NO_TRACER } from '../../src/lib/tracing.ts';
 import type { Owner } from '../../src/stream/owner.ts';
 import { createMcpTools, type McpTools } from '../../src/mcp/mcp-tools.ts';
 import type { McpMetrics } from '../../src/mcp/metrics.ts';
 import { freePort } from './ports.ts';
+import { callTool } from './tool-run.ts';
 
 export const ALICE: Owner = { tenantId: 't', userId: 'alice' };
 
@@ -143,50 +140,6 @@ export function mcpBench(
     counted,
     [Symbol.asyncDispose]: () => tools[Symbol.asyncDispose](),
   });
-}
-
-const ledgerless: ToolLedger = {
-  start: async () => ({ go: 'run' }),
-  done: async () => undefined,
-};
-
-function runOf(owner: Owner, signal: AbortSignal): ToolRun {
-  return {
-    generationId: 'g1',
-    owner,
-    timezone: null,
-    conversationId: 'c1',
-    files: NO_FILES,
-    ledger: ledgerless,
-    signal,
-    tracer: NO_TRACER,
-    flow: async () => undefined,
-    compile: () => Promise.reject(new Error('no agents here')),
-  };
-}
-
-let calls = 0;
-
-interface Said {
-  status: unknown;
-  text: string;
-}
-
-/** What the model is told of a call. */
-export async function callTool(
-  tool: ToolDefinition | undefined,
-  args: object = {},
-  {
-    owner = ALICE,
-    signal = new AbortController().signal,
-  }: { owner?: Owner; signal?: AbortSignal } = {},
-): Promise<Said> {
-  if (!tool) throw new Error('there is no such tool');
-  calls += 1;
-  const toolCall = { type: 'tool_call' as const, id: `c${calls}`, name: tool.name, args };
-  const message: unknown = await tool.bind(runOf(owner, signal)).invoke({ ...toolCall });
-  if (!ToolMessage.isInstance(message)) throw new Error('no tool message');
-  return { status: message.additional_kwargs['holdfast_status'], text: message.text };
 }
 
 export async function toolsOf(

@@ -3,7 +3,6 @@ import type { Owner } from '../../../src/stream/owner.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import {
   ALICE,
-  callTool,
   McpHttpServer,
   McpLedger,
   mcpBench,
@@ -13,6 +12,7 @@ import {
   toolsOf,
 } from '../../support/mcp.ts';
 import { eventually } from '../../support/services.ts';
+import { callTool } from '../../support/tool-run.ts';
 
 /** Whose connections there are and for how long, and servers that mean harm. */
 

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ToolDefinition } from '../../../src/agent/tools.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import {
-  callTool,
   McpHttpServer,
   McpLedger,
   mcpBench,
@@ -13,6 +12,7 @@ import {
 } from '../../support/mcp.ts';
 import type { McpBench } from '../../support/mcp.ts';
 import { eventually } from '../../support/services.ts';
+import { callTool } from '../../support/tool-run.ts';
 
 /** Real servers of the official SDK, as child processes and over HTTP. */
 
@@ -78,7 +78,7 @@ describe('a server that works', () => {
     });
     expect((await callTool(tools.get('mcp__notes__picture'))).text.split('\n')).toEqual([
       'here it is',
-      expect.stringMatching(/^\[left out: image\/png, about 7\d bytes\]$/),
+      '[shown to the user: image.png (image/png, 70 bytes)]',
       '[resource: note 1 notes://1]',
     ]);
     expect((await callTool(tools.get('mcp__notes__numbers'))).text).toBe('{"sum":3}');
@@ -128,7 +128,7 @@ describe('a server that works', () => {
   test('many bytes are cut, and too many end the connection without harm', async () => {
     const huge = tools.get('mcp__notes__huge');
 
-    const cut = await callTool(huge, { bytes: 1_000_000 });
+    const cut = await callTool(huge, { bytes: 1_000_000 }, { keepsLarge: false });
     expect(cut.text).toMatch(/\[truncated: \d+ of 1000000 bytes shown\]$/);
 
     const flood = await callTool(huge, { bytes: FLOOD });
