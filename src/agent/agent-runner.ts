@@ -225,5 +225,12 @@ export interface AgentChooser {
 
 /** Makes the title of a conversation from its first turn. Never rejects for want of a model: falls back to the text. */
 export interface Titler {
-  title(text: string, signal: AbortSignal, agentId?: string): Promise<string>;
+  title(text: string, signal: AbortSignal, of?: TitleOf): Promise<string>;
+}
+
+/** Whose conversation it is, and which turn begins it. */
+export interface TitleOf {
+  agentId: string;
+  owner: Owner;
+  generationId: string;
 }

@@ -22,8 +22,8 @@ import { demoAgent, demoPlainAgent } from './demo-agent.ts';
 import { DemoModel } from './demo-model.ts';
 import { fileAgents, providerIn, type FileAgentDeps } from './file-agents.ts';
 import { createLangGraphRunner } from './langgraph-runner.ts';
-import type { Meter } from './meter.ts';
-import { createModels, type Models } from './models.ts';
+import { callMeter, type Meter } from './meter.ts';
+import { createModels, type Models, type NamedProvider } from './models.ts';
 import { ownAgent, type OwnAgent } from './own-graph.ts';
 import { Summaries } from './summaries.ts';
 import type { RunFiles } from './run-files.ts';
@@ -139,6 +139,12 @@ export async function createEngine(deps: EngineDeps): Promise<Engine> {
   const { title } = model;
   for (const name of new Set([model.name, title ?? 'demo'])) await models.check(name);
   await checkModels(models, file.current);
+  const titleModel = (
+    agentId: string | undefined,
+  ): { name: string; provider?: NamedProvider } | undefined => {
+    const own = agentId === undefined ? undefined : catalog.get(agentId)?.titleModel;
+    return own ?? (title === null ? undefined : { name: title });
+  };
   return {
     catalog,
     models,
@@ -152,10 +158,12 @@ export async function createEngine(deps: EngineDeps): Promise<Engine> {
     },
     titler: createTitler({
       modelOf(agentId) {
-        const own = agentId === undefined ? undefined : catalog.get(agentId)?.titleModel;
-        const name = own?.name ?? title;
-        if (name === null) return undefined;
-        return async () => (await models.resolve(name, {}, own?.provider)).model;
+        const by = titleModel(agentId);
+        return by && (async () => (await models.resolve(by.name, {}, by.provider)).model);
+      },
+      meterOf({ agentId, owner, generationId: prefix }) {
+        const by = titleModel(agentId);
+        return by && deps.meter && callMeter(deps.meter, { owner, prefix, model: by.name });
       },
       clock,
       timeoutMs: TITLE_TIMEOUT,

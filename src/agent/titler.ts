@@ -1,7 +1,9 @@
 import type { BaseChatModel } from '@langchain/core/language_models/chat_models';
 import { HumanMessage, SystemMessage } from '@langchain/core/messages';
 import type { Clock } from '../lib/clock.ts';
-import type { Titler } from './agent-runner.ts';
+import type { Titler, TitleOf } from './agent-runner.ts';
+import type { CallMeter } from './meter.ts';
+import { countTokens } from './token-count.ts';
 
 const MAX_TITLE_CHARS = 60;
 const ASK = `Write a title of at most six words for a conversation that begins with the user's message. Answer with the title alone, in the language of the message.`;
@@ -42,15 +44,26 @@ export function titleFromText(text: string): string {
 export interface TitlerDeps {
   /** Writes the titles of an agent's conversations; undefined: they come from the text. */
   modelOf: (agentId: string | undefined) => (() => Promise<BaseChatModel>) | undefined;
+  /** Who pays for a title; nobody where not given. */
+  meterOf?: (of: TitleOf) => CallMeter | undefined;
   clock: Clock;
   timeoutMs: number;
   /** Told of a model that failed; the title comes from the text. */
   failed: (error: unknown) => void;
 }
 
-async function ask(model: BaseChatModel, text: string, signal: AbortSignal): Promise<string> {
+interface Asked {
+  text: string;
+  signal: AbortSignal;
+  meter: CallMeter | undefined;
+}
+
+async function ask(model: BaseChatModel, { text, signal, meter }: Asked): Promise<string> {
   const messages = [new SystemMessage(ASK), new HumanMessage(text.slice(0, MAX_ASK_CHARS))];
+  await meter?.check();
   const answer = await model.invoke(messages, { signal });
+  const tokens = countTokens(answer.usage_metadata);
+  if (tokens) await meter?.used('title', tokens);
   return shorten(plain(answer.text).replaceAll(/^["'“”«»]+|["'“”«».]+$/gu, ''));
 }
 
@@ -64,18 +77,19 @@ function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-export function createTitler({ modelOf, clock, timeoutMs, failed }: TitlerDeps): Titler {
+export function createTitler({ modelOf, meterOf, clock, timeoutMs, failed }: TitlerDeps): Titler {
   return {
-    async title(text, signal, agentId) {
+    async title(text, signal, of) {
       const fallback = titleFromText(text);
-      const model = modelOf(agentId);
+      const model = modelOf(of?.agentId);
+      const meter = of && meterOf?.(of);
       if (!model || signal.aborted) return fallback;
       const stop = new AbortController();
       const aborted = (): void => stop.abort(signal.reason);
       signal.addEventListener('abort', aborted, { once: true });
       const timer = clock.after(timeoutMs, () => stop.abort(new Error('The title took too long.')));
       try {
-        const work = model().then((ready) => ask(ready, text, stop.signal));
+        const work = model().then((ready) => ask(ready, { text, signal: stop.signal, meter }));
         return (await within(work, stop.signal)) || fallback;
       } catch (error) {
         // A title is not worth a failure: too slow, stopped, or the provider failed.

@@ -32,7 +32,11 @@ export class Titles implements AsyncDisposable {
   async #make(job: Job): Promise<string | null> {
     try {
       const { signal } = this.#stop;
-      const title = await this.#deps.titler.title(job.input.text, signal, job.spec.agentId);
+      const title = await this.#deps.titler.title(job.input.text, signal, {
+        agentId: job.spec.agentId,
+        owner: job.owner,
+        generationId: job.generationId,
+      });
       const saved = await this.#deps.conversations.setTitle(job.conversationId, title, 'generated');
       return saved?.title ?? null;
     } catch (err) {

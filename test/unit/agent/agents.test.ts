@@ -168,7 +168,8 @@ describe('titler', () => {
       this.#text = text;
     }
     override async _generate() {
-      const message = new AIMessageChunk(this.#text);
+      const usage_metadata = { input_tokens: 1, output_tokens: 2, total_tokens: 3 };
+      const message = Object.assign(new AIMessageChunk(this.#text), { usage_metadata });
       return { generations: [{ text: this.#text, message }] };
     }
   }
@@ -177,6 +178,30 @@ describe('titler', () => {
     expect(await titler(answers('"Boiling\neggs".')).title('How do I?', signal)).toBe(
       'Boiling eggs',
     );
+  });
+
+  test('it is paid for, and not asked for where nothing is left to pay', async () => {
+    const model = new ScriptedModelThatAnswers('Eggs');
+    const paid: unknown[] = [];
+    let left = true;
+    const of = { agentId: 'a', owner: { tenantId: 't', userId: 'u' }, generationId: 'g' };
+    const metered = createTitler({
+      modelOf: () => async () => model,
+      meterOf: ({ generationId }) => ({
+        check: async () => {
+          if (!left) throw new Error('over');
+        },
+        used: async (call, { outputTokens }) => void paid.push([generationId, call, outputTokens]),
+      }),
+      clock,
+      timeoutMs: 1_000,
+      failed: (error) => failures.push(error),
+    });
+
+    expect(await metered.title('How do I?', signal, of)).toBe('Eggs');
+    left = false;
+    expect(await metered.title('How do I?', signal, of)).toBe('How do I?');
+    expect(paid).toEqual([['g', 'title', 2]]);
   });
 
   test('without a model, or with one that says nothing, it comes from the text', async () => {
