@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Hint, Hints, Preview } from './hints.ts';
 
-/** How long deltas gather before they are sent, ms: one message for all logs, and a token that is late by a frame at most. */
-const WINDOW_MS = 1;
+/** Least time between two messages, ms: in it the deltas of all logs gather. What comes after a silence goes at once. */
+const WINDOW_MS = 5;
 /** A replica that follows logs says so once in this many ms. */
 const RENEW_MS = 10_000;
 /** Who did not say so for this long is told no more. */
@@ -40,6 +40,7 @@ export class Previews implements Disposable {
   readonly #followers = new Map<string, Map<string, number>>();
   readonly #sources = new Set<PreviewSource>();
   #sending: Timer | undefined;
+  #sentAt = 0;
   #swept = 0;
 
   constructor(deps: PreviewsDeps) {
@@ -69,7 +70,9 @@ export class Previews implements Disposable {
   /** The source has something new, for those who follow it. */
   offer(source: PreviewSource): void {
     this.#sources.add(source);
-    this.#sending ??= this.#deps.clock.after(WINDOW_MS, () => this.#send());
+    if (this.#sending) return;
+    const wait = Math.max(this.#sentAt + WINDOW_MS - this.#deps.clock.now(), 0);
+    this.#sending = this.#deps.clock.after(Math.min(wait, WINDOW_MS), () => this.#send());
   }
 
   withdraw(source: PreviewSource): void {
@@ -127,6 +130,7 @@ export class Previews implements Disposable {
 
   #send(): void {
     this.#sending = undefined;
+    this.#sentAt = this.#deps.clock.now();
     const letters = new Map<string, Preview[]>();
     for (const source of this.#sources) {
       const preview = source.takePreview();

@@ -58,7 +58,16 @@ describeRedis('hints: faults', () => {
     const hint = { type: 'queued' };
     await eventually('it listens', async () => (await send({})) === 1);
 
-    await server.admin.publish('hf:hints', 'not { JSON');
+    for (const odd of [
+      'not { JSON',
+      '~',
+      '~"r2"',
+      '~r2\n"gen"\n0 1\n1\n{}',
+      '~"r2"\n7\n',
+      '~"r2"\n"gen"\nx',
+    ]) {
+      await server.admin.publish('hf:hints', odd);
+    }
     for (const from of ['r1', 7]) await send({ from, hint });
     for (const odd of [null, [], 'queued', { type: 'other' }, { type: 'fenced', fence: 'x' }]) {
       await send({ from: 'r2', hint: odd });

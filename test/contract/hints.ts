@@ -16,7 +16,11 @@ export interface HintsSuite {
   create: () => HintsFixture | Promise<HintsFixture>;
 }
 
-const FENCED: Hint = { type: 'fenced', generationId: 'gen_"1"\u2028', fence: 7 };
+const FENCED = {
+  type: 'fenced',
+  generationId: 'gen_"1"\u2028',
+  fence: 7,
+} as const satisfies Hint;
 
 /** Hints may be lost, above all those of the time before a listener is heard of. */
 async function publishUntil(from: Hints, hint: Hint, heard: () => boolean): Promise<void> {

@@ -1,8 +1,8 @@
-import { z } from 'zod';
 import { isUnavailable } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Hint, Hints } from '../../stream/hints.ts';
 import type { RedisConnection } from './connection.ts';
+import { decodeHint, encodeHint } from './hint-codec.ts';
 import { HINTS_CHANNEL, inboxChannel } from './keys.ts';
 import { NewsLine } from './news-line.ts';
 
@@ -13,27 +13,6 @@ export interface RedisHintsDeps {
   replicaId: string;
 }
 
-const place = { fence: z.number().int(), seq: z.number().int() };
-
-const Message = z.object({
-  from: z.string(),
-  hint: z.discriminatedUnion('type', [
-    z.object({ type: z.literal('queued') }),
-    z.object({ type: z.literal('fenced'), generationId: z.string(), fence: z.number().int() }),
-    z.object({ type: z.literal('follows'), generationIds: z.array(z.string()) }),
-    z.object({
-      type: z.literal('previews'),
-      logs: z.array(
-        z.object({
-          generationId: z.string(),
-          after: z.object(place),
-          events: z.array(z.object({ ...place, type: z.string(), data: z.string() })),
-        }),
-      ),
-    }),
-  ]),
-});
-
 /**
  * Hints on one channel for all, and one for each replica. The first listener opens a connection of its own, the last one
  * that leaves closes it.
@@ -43,13 +22,13 @@ export function createRedisHints({ redis, clock, replicaId }: RedisHintsDeps): H
   let line: NewsLine | undefined;
 
   function hear(message: string): void {
-    const heard = messageOf(message);
+    const heard = decodeHint(message);
     if (!heard || heard.from === replicaId) return;
     for (const listener of listeners) listener(heard.hint, heard.from);
   }
 
   function send(channel: string, hint: Hint): void {
-    const message = JSON.stringify({ from: replicaId, hint });
+    const message = encodeHint({ from: replicaId, hint });
     redis
       .run((client) => client.publish(channel, message))
       .catch((err: unknown) => {
@@ -86,16 +65,4 @@ export function createRedisHints({ redis, clock, replicaId }: RedisHintsDeps): H
       };
     },
   };
-}
-
-/** Undefined: it is no hint. */
-function messageOf(message: string): z.infer<typeof Message> | undefined {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(message);
-  } catch {
-    // SyntaxError: whoever else writes to this channel, it is no hint.
-    return undefined;
-  }
-  return Message.safeParse(parsed).data;
 }

@@ -26,7 +26,7 @@ export function parseState(text: string): LogState {
 }
 
 /** The text of the entry: the fence, a line end, the events. */
-export function encodeEntry({ fence, events }: AppendRequest): string {
+export function encodeEntry({ fence, events }: Pick<AppendRequest, 'fence' | 'events'>): string {
   return `${fence}\n${encodeBatch(events)}`;
 }
 

@@ -82,7 +82,7 @@ describe('a reader on another replica', () => {
     const { streamId, reader } = await readElsewhere();
     const before = await durable(streamId);
     a.runner.last.say('two', 'three');
-    await stores.clock.advance(2);
+    await stores.clock.advance(6);
 
     expect(words(reader)).toBe('one two three');
     expect(await durable(streamId)).toBe(before);
@@ -100,11 +100,11 @@ describe('a reader on another replica', () => {
   test('who comes later has it from the same memory, and goes on', async () => {
     const { streamId } = await readElsewhere();
     a.runner.last.say('two');
-    await stores.clock.advance(2);
+    await stores.clock.advance(6);
     const late = await b.read(streamId);
     const again = await b.read(streamId, { cursor: late.lastId });
     a.runner.last.say('three');
-    await stores.clock.advance(2);
+    await stores.clock.advance(6);
 
     expect(late.frames.map(({ data }) => data['text']).filter(Boolean)).toEqual([
       'onetwo',
@@ -120,7 +120,7 @@ describe('a reader on another replica', () => {
     deliver = () => times;
     const { reader } = await readElsewhere();
     a.runner.last.say('two');
-    await stores.clock.advance(2);
+    await stores.clock.advance(6);
     a.runner.last.say('three');
     await stores.clock.advance(100);
 
@@ -131,10 +131,10 @@ describe('a reader on another replica', () => {
     const { reader } = await readElsewhere();
     deliver = () => 0;
     a.runner.last.say('two');
-    await stores.clock.advance(2);
+    await stores.clock.advance(6);
     deliver = () => 1;
     a.runner.last.say('three');
-    await stores.clock.advance(2);
+    await stores.clock.advance(6);
     const early = words(reader);
     await stores.clock.advance(100);
 
@@ -146,7 +146,7 @@ describe('a reader on another replica', () => {
     const { streamId, reader } = await readElsewhere();
     holdAppends(1);
     a.runner.last.say('two', 'three');
-    await stores.clock.advance(2);
+    await stores.clock.advance(6);
     const seen = words(reader);
     await b.api.abort(ALICE, { generationId: streamId });
     await settle();
