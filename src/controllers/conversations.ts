@@ -49,7 +49,8 @@ export function createConversationController(ctx: Context) {
         res.json(await conversations.messages(conversationId, page));
         return;
       }
-      const branch = { conversationId, leaf: leaf === 'latest' ? undefined : leaf, through };
+      const live = await generations.liveAnswers(conversationId);
+      const branch = { conversationId, leaf: leaf === 'latest' ? undefined : leaf, through, live };
       res.json(await branchPage(conversations, branch, page));
     },
 

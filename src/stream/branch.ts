@@ -1,7 +1,7 @@
 import { AppError, notFound } from '../errors.ts';
 import type { ConversationStore, Page, PageRequest } from './conversation-store.ts';
 import type { Message } from './message.ts';
-import { lineTo, newestLeaf, siblings } from './message-tree.ts';
+import { lineTo, newestLeaf, siblings, type Link } from './message-tree.ts';
 
 /** A message of a branch. */
 export interface BranchMessage extends Message {
@@ -19,6 +19,8 @@ export interface BranchOf {
   conversationId: string;
   leaf?: string | undefined;
   through?: string | undefined;
+  /** Answers that are being made, read before the call: part of the tree, and no messages yet. */
+  live?: readonly Link[];
 }
 
 /**
@@ -27,31 +29,50 @@ export interface BranchOf {
  */
 export async function branchPage(
   conversations: Conversations,
-  { conversationId, leaf, through }: BranchOf,
+  of: BranchOf,
   { limit, cursor }: PageRequest,
 ): Promise<Page<BranchMessage>> {
-  const links = await conversations.links(conversationId);
-  const [end, after] =
-    cursor === undefined ? [leaf ?? newestLeaf(links, through)] : placeIn(cursor, leaf);
-  if (end === undefined) return { items: [], nextCursor: null };
-  const line = lineTo(links, end);
-  if (line.length === 0) throw notFound('message');
-  if (through !== undefined && !line.includes(through)) throw notOurs();
-  const from = after === undefined ? 0 : line.indexOf(after) + 1;
-  if (after !== undefined && from === 0) throw notOurs();
+  const { conversationId, live = [] } = of;
+  const links = joined(await conversations.links(conversationId), live);
+  const { line, from } = placeIn(links, of, cursor);
   const ids = line.slice(from, from + limit);
-  const of = siblings(links);
+  const siblingsOf = siblings(links);
   const found = await conversations.some(conversationId, ids);
-  const items = found.map((message) => ({ ...message, siblings: of(message.messageId) }));
-  const last = ids.at(-1);
-  const more = last !== undefined && from + limit < line.length;
+  const items = found.map((message) => ({ ...message, siblings: siblingsOf(message.messageId) }));
+  const [end, last] = [line.at(-1), ids.at(-1)];
+  const more = end !== undefined && last !== undefined && from + limit < line.length;
   return { items, nextCursor: more ? cursorOf(end, last) : null };
 }
 
-function placeIn(cursor: string, leaf: string | undefined): [leaf: string, after: string] {
+function joined(stored: Link[], live: readonly Link[]): Link[] {
+  const known = new Set(stored.map(({ messageId }) => messageId));
+  return [...stored, ...live.filter(({ messageId }) => !known.has(messageId))];
+}
+
+/** The whole branch, and where in it the page begins. */
+function placeIn(
+  links: readonly Link[],
+  { leaf, through }: BranchOf,
+  cursor: string | undefined,
+): { line: string[]; from: number } {
+  const { end = leaf ?? newestLeaf(links, through), after } = parsed(cursor, leaf);
+  if (end === undefined) return { line: [], from: 0 };
+  const line = lineTo(links, end);
+  if (line.length === 0) throw notFound('message');
+  if (through !== undefined && !line.includes(through)) throw notOurs();
+  if (after === undefined) return { line, from: 0 };
+  if (!line.includes(after)) throw notOurs();
+  return { line, from: line.indexOf(after) + 1 };
+}
+
+function parsed(
+  cursor: string | undefined,
+  leaf: string | undefined,
+): { end?: string; after?: string } {
+  if (cursor === undefined) return {};
   const [end, after, rest] = cursor.split('/');
   if (!end || !after || rest !== undefined || (leaf !== undefined && leaf !== end)) throw notOurs();
-  return [end, after];
+  return { end, after };
 }
 
 function notOurs(): AppError {

@@ -27,6 +27,7 @@ import type { JobStore } from './job-store.ts';
 import type { LogHub } from './log-hub.ts';
 import type { Look } from './look.ts';
 import type { Conversation } from './message.ts';
+import type { Link } from './message-tree.ts';
 import { publicStatus, sameOwner } from './owned.ts';
 import type { Starter } from './starter.ts';
 import type { Stopper } from './stopper.ts';
@@ -92,6 +93,14 @@ export class GenerationJobManager implements Generations {
     const ended = await this.#deps.stopper.stopAll(job.conversationId, owner.userId);
     const first = ended.find((it) => it.moved);
     return aborted(first?.job ?? job, first !== undefined);
+  }
+
+  async liveAnswers(conversationId: string): Promise<Link[]> {
+    const live = await this.#deps.jobs.liveOf(conversationId);
+    return live.map(({ input }) => ({
+      messageId: input.responseMessageId,
+      parentMessageId: input.again?.continues ?? input.messageId,
+    }));
   }
 
   status(owner: Owner, conversationId: string): Promise<ConversationStatus> {

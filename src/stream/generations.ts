@@ -2,6 +2,7 @@ import type { GenerationStatus, StreamState } from './events.ts';
 import type { JsonObject } from '../lib/json.ts';
 import type { Owner } from './job.ts';
 import type { Conversation } from './message.ts';
+import type { Link } from './message-tree.ts';
 import type { Client, PendingAction, Verdict } from './pending-action.ts';
 
 /** What the outside may ask of the heart; `GenerationJobManager` is the implementation. Refusals are `AppError`s. */
@@ -14,6 +15,8 @@ export interface Generations {
   /** Section 4 of PROTOCOL.md. */
   resume(by: Decider, request: ResumeRequest): Promise<Resumed>;
   abort(owner: Owner, target: Target): Promise<Aborted>;
+  /** The answers of a conversation that are being made, or wait to be: where they stand among its messages. */
+  liveAnswers(conversationId: string): Promise<Link[]>;
   status(owner: Owner, conversationId: string): Promise<ConversationStatus>;
   active(owner: Owner): Promise<ActiveGeneration[]>;
   subscribe(owner: Owner, streamId: string, from: ReadFrom): Promise<Subscribed>;

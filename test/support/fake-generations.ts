@@ -107,6 +107,10 @@ export class FakeGenerations implements Generations {
     return { conversationId: 'fork_1', ...known };
   }
 
+  async liveAnswers(): Promise<Link[]> {
+    return [];
+  }
+
   /** The call's `owner` is the whole person. */
   async resume(by: Decider, request: ResumeRequest): Promise<Resumed> {
     this.#record('resume', by, request);

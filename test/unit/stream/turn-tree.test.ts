@@ -247,6 +247,26 @@ test('whatever is sent, edited, made again, gone on with, stopped and forked: ev
   expect(await fc.asyncDefaultReportMessage(played)).toBeUndefined();
 }, 600_000);
 
+test('answers that are being made have their places in the tree', async () => {
+  const { conversationId, messageId, responseMessageId } = await turn(heart);
+  const made = await again(heart, { kind: 'regenerate', conversationId, target: messageId });
+  const next = await heart.start({ conversationId, messageId: 'next', onBusy: 'enqueue' });
+
+  const read = async (leaf: string | undefined) => {
+    const live = await heart.api.liveAnswers(conversationId);
+    const page = { limit: 10, cursor: undefined };
+    return branchPage(stores.conversations, { conversationId, leaf, live }, page);
+  };
+
+  expect((await read(undefined)).items).toMatchObject([
+    { messageId, siblings: [messageId] },
+    { messageId: next.messageId },
+  ]);
+  expect((await read(made.responseMessageId)).items).toMatchObject([{ messageId }]);
+  const old = await read(responseMessageId);
+  expect(old.items[1]?.siblings).toEqual([responseMessageId, made.responseMessageId]);
+});
+
 test('a page of a branch refuses cursors that are not its own', async () => {
   const { conversationId, messageId, responseMessageId } = await turn(heart);
   await turn(heart, 'complete', { conversationId, text: 'b' });
