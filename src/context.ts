@@ -15,6 +15,8 @@ import { createModeration } from './content/moderation.ts';
 import type { RawEnv } from './config/env.ts';
 import { NO_FILE, type LiveFile } from './config/file/live.ts';
 import type { ConfigFile } from './config/file/schema.ts';
+import { Eraser } from './user-data/eraser.ts';
+import { exportOf } from './user-data/export.ts';
 import { Files } from './files/files.ts';
 import { WebhookDispatcher, type WebhookDeps } from './hitl/webhooks.ts';
 import { createMetrics } from './http/metrics.ts';
@@ -28,8 +30,9 @@ import { createMcpTools } from './mcp/mcp-tools.ts';
 import { openStores } from './stores.ts';
 import { Core, type CoreSettings } from './stream/core.ts';
 import { builtInTools } from './tools/built-in.ts';
+import { orphanedCheckpoints } from './stream/orphans.ts';
 import { openTracing } from './tracing/open-tracing.ts';
-import { fileChore } from './files/file-chore.ts';
+import { fileChore, sweepChore } from './files/file-chore.ts';
 import { usageChore } from './usage/usage-chore.ts';
 import { UsageMeter } from './usage/usage-meter.ts';
 import { createUsageReports } from './usage/usage-report.ts';
@@ -157,7 +160,12 @@ export async function createContext(config: Config, given: Overrides = {}): Prom
       now: () => stores.jobs.now(),
     });
     if (webhooks) releasers.add(() => webhooks[Symbol.asyncDispose]());
-    const core = new Core({
+    const eraser = new Eraser({
+      ...stores,
+      eraseConversation: (id, by) => core.eraseConversation(id, by),
+      log: loggers.app,
+    });
+    const core: Core = new Core({
       ...stores,
       runner: over.runner ?? engine.runner,
       catalog: over.catalog ?? engine.catalog,
@@ -184,10 +192,14 @@ export async function createContext(config: Config, given: Overrides = {}): Prom
       retention: () => file.current.retention,
       chores: [
         usageChore(stores.usage),
+        orphanedCheckpoints(stores),
         fileChore(stores.files, () => file.current.retention.files),
+        sweepChore(stores.files),
+        eraser.chore(),
       ],
     });
     releasers.add(() => core[Symbol.asyncDispose]());
+    releasers.add(() => eraser[Symbol.asyncDispose]());
     const openStreams = new OpenStreams({
       clock,
       heartbeatMs: config.stream.heartbeatMs,
@@ -200,6 +212,10 @@ export async function createContext(config: Config, given: Overrides = {}): Prom
       conversations: stores.conversations,
       approvals: core.approvals,
       files,
+      userData: {
+        export: (owner) => exportOf(stores, owner),
+        erase: (owner) => eraser.request(owner),
+      },
       content,
       usage: createUsageReports({ store: stores.usage, file, now }),
       agents: () => engine.cards(),
@@ -234,7 +250,6 @@ export async function createContext(config: Config, given: Overrides = {}): Prom
       },
       start() {
         core.start();
-        stores.files.sweep().catch((err: unknown) => loggers.app.warn({ err }, 'files not swept'));
         webhooks?.start();
       },
       [Symbol.asyncDispose]: () => releasers.release(),

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Checkpoints } from './agent/checkpoints.ts';
+import type { CheckpointIndex, Checkpoints } from './agent/checkpoints.ts';
 import type { Config } from './config/config.ts';
 import type { FileStore } from './files/file-store.ts';
 import type { ApprovalStore, Outbox } from './hitl/approval-store.ts';
@@ -18,6 +18,7 @@ import {
   createSqliteApprovalStore,
   createSqliteCheckpoints,
   createSqliteConversationStore,
+  createSqliteErasureStore,
   createSqliteEventTransport,
   createSqliteFileStore,
   createSqliteJobStore,
@@ -30,6 +31,7 @@ import {
 } from './store/sqlite/index.ts';
 import type { ConversationStore } from './stream/conversation-store.ts';
 import type { EventTransport } from './stream/event-transport.ts';
+import type { ErasureStore } from './user-data/erasure-store.ts';
 import type { Hints } from './stream/hints.ts';
 import type { JobStore } from './stream/job-store.ts';
 import type { UsageStore } from './usage/usage-store.ts';
@@ -44,8 +46,9 @@ export interface Stores {
   approvals: ApprovalStore;
   outbox: Outbox;
   usage: UsageStore;
-  checkpoints: Checkpoints;
+  checkpoints: Checkpoints & CheckpointIndex;
   files: FileStore;
+  erasures: ErasureStore;
 }
 
 export interface Place {
@@ -81,6 +84,7 @@ function openFile(config: Config, { clock, releasers }: Place): Stores {
     outbox: config.webhooks ? createSqliteOutbox({ db }) : NO_OUTBOX,
     usage: createSqliteUsageStore({ db }),
     checkpoints: createSqliteCheckpoints({ db }),
+    erasures: createSqliteErasureStore({ db }),
     files: createSqliteFileStore({ db, disk: openFileDisk(folderOf(config, releasers)) }),
     // One process: there is nobody to tell.
     hints: new LocalHintBus().connect(),

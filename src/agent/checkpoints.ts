@@ -13,6 +13,12 @@ export interface Checkpoints {
   deleteGeneration(generationId: string): Promise<void>;
 }
 
+/** Port: of which generations there are checkpoints, for whoever looks for what nobody needs. */
+export interface CheckpointIndex {
+  /** Ids behind `after` (empty: from the first), in their order, at most `limit`; [] only where there are no more. */
+  generations(after: string, limit: number): Promise<string[]>;
+}
+
 /** Thread id of an attempt. */
 export function threadId(attempt: AttemptRef): string {
   return `${attempt.generationId}:${attempt.fence}`;

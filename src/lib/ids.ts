@@ -15,6 +15,17 @@ export interface Ids {
   random(): number;
 }
 
+const SORTABLE = /^[a-z]+_([0-9a-hjkmnp-tv-z]{11})[0-9a-hjkmnp-tv-z]{16}$/;
+
+/** When an id was made, epoch ms by its maker's clock; undefined: it is none of ours. */
+export function madeAt(id: string): number | undefined {
+  const [, head] = SORTABLE.exec(id) ?? [];
+  if (head === undefined) return undefined;
+  let time = 0;
+  for (const char of head) time = time * 32 + ALPHABET.indexOf(char);
+  return Math.floor(time / FRACTIONS);
+}
+
 export function createIds(now: () => number, bytes: (n: number) => Uint8Array = randomBytes): Ids {
   let latest = 0;
   return {

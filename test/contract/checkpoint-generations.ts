@@ -188,6 +188,23 @@ function describeForks(of: () => CheckpointsFixture, mode: { keepHistory: boolea
   });
 }
 
+function describeIndex(of: () => CheckpointsFixture): void {
+  test('the generations that have checkpoints, in their order, page by page', async () => {
+    const checkpoints = await of().fresh({ keepHistory: false });
+    for (const id of ['gen_b', 'gen_a', 'gen_c', 'gen_d']) {
+      for (const fence of [1, 2]) await loop(checkpoints).invoke({ left: 1 }, on(at(fence, id)));
+    }
+    await checkpoints.deleteGeneration('gen_c');
+    const seen: string[] = [];
+    for (let page = await checkpoints.generations('', 3); page.length > 0;) {
+      seen.push(...page);
+      page = await checkpoints.generations(seen.at(-1) ?? '', 3);
+    }
+
+    expect(seen).toEqual(['gen_a', 'gen_b', 'gen_d']);
+  });
+}
+
 function describeWithoutHistory(of: () => CheckpointsFixture): void {
   const fresh = (): Promise<Checkpoints> => of().fresh({ keepHistory: false });
 
@@ -234,5 +251,6 @@ export function describeCheckpointGenerations({ name, create }: CheckpointsSuite
     describeForks(of, { keepHistory: true });
     describeForks(of, { keepHistory: false });
     describeWithoutHistory(of);
+    describeIndex(of);
   });
 }

@@ -155,6 +155,19 @@ export class CheckpointCollections {
     return [...new Set(found.map((document) => keyDocument.parse(document).threadId))];
   }
 
+  /** Threads of checkpoints from a bound on, in their order; one with several of them is there several times. */
+  async threadsFrom(from: string, limit: number): Promise<string[]> {
+    const found = await this.#mongo.run(() =>
+      this.checkpoints
+        .find({ thread_id: { $gte: from } })
+        .project({ thread_id: 1, checkpoint_ns: 1, checkpoint_id: 1 })
+        .sort({ thread_id: 1 })
+        .limit(limit)
+        .toArray(),
+    );
+    return found.map((document) => keyDocument.parse(document).threadId);
+  }
+
   /** Deletes threads; the root checkpoints first, without which a thread is not seen. */
   async deleteThreads(threads: mongo.Condition<string>): Promise<void> {
     const at = { thread_id: threads };

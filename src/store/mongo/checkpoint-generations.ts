@@ -1,7 +1,7 @@
 import type { AttemptRef } from '../../agent/agent-runner.ts';
-import { threadId, type Checkpoints } from '../../agent/checkpoints.ts';
+import { threadId, type CheckpointIndex, type Checkpoints } from '../../agent/checkpoints.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { fenceOf, threadRange } from '../checkpoint-rules.ts';
+import { fenceOf, generationOf, threadRange } from '../checkpoint-rules.ts';
 import { CheckpointCollections } from './checkpoint-collections.ts';
 import { CheckpointDeletions, DELETION_INDEXES } from './checkpoint-deletions.ts';
 import { MAX_BYTES } from './checkpoint-documents.ts';
@@ -48,7 +48,9 @@ async function setUp(mongo: MongoConnection, saver: MongoCheckpointSaver): Promi
  * Checkpoints of generations, through LangGraph's `MongoDBSaver` on the connection's own client. A thread holds only
  * what going on needs (see `keepHistory`). Makes and checks its indexes; throws MongoConfigError where it can't.
  */
-export async function createMongoCheckpoints(deps: MongoCheckpointsDeps): Promise<Checkpoints> {
+export async function createMongoCheckpoints(
+  deps: MongoCheckpointsDeps,
+): Promise<Checkpoints & CheckpointIndex> {
   const { mongo, clock, keepHistory = false, maxBytes = MAX_BYTES } = deps;
   const collections = new CheckpointCollections(mongo);
   const deletions = new CheckpointDeletions({ mongo, collections, clock });
@@ -89,6 +91,11 @@ export async function createMongoCheckpoints(deps: MongoCheckpointsDeps): Promis
         if (old.length > 0) await collections.deleteThreads({ $in: old });
       }
       await deletions.takeBack(threadId(attempt));
+    },
+    async generations(after, limit) {
+      const [, behind] = threadRange(after);
+      const threads = await collections.threadsFrom(after === '' ? '' : behind, limit);
+      return [...new Set(threads.map(generationOf))];
     },
     deleteGeneration: (generationId) => deletions.delete(generationId),
   };

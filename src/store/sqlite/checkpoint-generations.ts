@@ -1,7 +1,7 @@
 import type Database from 'libsql';
 import { z } from 'zod';
 import type { AttemptRef } from '../../agent/agent-runner.ts';
-import { threadId, type Checkpoints } from '../../agent/checkpoints.ts';
+import { threadId, type CheckpointIndex, type Checkpoints } from '../../agent/checkpoints.ts';
 import { fenceOf, generationOf, threadRange } from '../checkpoint-rules.ts';
 import { SqliteCheckpointSaver } from './checkpoint-saver.ts';
 import { ensureCheckpointTables } from './checkpoint-schema.ts';
@@ -34,7 +34,9 @@ export interface SqliteCheckpointsDeps {
  * Checkpoints of generations. A thread holds only what going on needs (see `keepHistory`), so `fork` copies all of
  * it; checkpoint ids stay the same, because task and interrupt ids derive from them.
  */
-export function createSqliteCheckpoints(deps: SqliteCheckpointsDeps): Checkpoints {
+export function createSqliteCheckpoints(
+  deps: SqliteCheckpointsDeps,
+): Checkpoints & CheckpointIndex {
   const { db, keepHistory = false } = deps;
   ensureCheckpointTables(db);
   const deleted = new Set<string>();
@@ -48,6 +50,10 @@ export function createSqliteCheckpoints(deps: SqliteCheckpointsDeps): Checkpoint
   }));
   const roots = db.prepare(
     `SELECT DISTINCT thread_id FROM checkpoints WHERE ${OF_GENERATION} AND checkpoint_ns = ''`,
+  );
+
+  const listed = db.prepare(
+    'SELECT DISTINCT thread_id FROM checkpoints WHERE thread_id >= ? ORDER BY thread_id LIMIT ?',
   );
 
   function threadsBelow(attempt: AttemptRef): string[] {
@@ -85,6 +91,11 @@ export function createSqliteCheckpoints(deps: SqliteCheckpointsDeps): Checkpoint
     },
     async fork(fromFence, attempt) {
       fork.immediate({ generationId: attempt.generationId, fence: fromFence }, attempt);
+    },
+    async generations(after, limit) {
+      const [, behind] = threadRange(after);
+      const rows = listed.all(after === '' ? '' : behind, limit);
+      return [...new Set(rows.map((row) => generationOf(rootRow.parse(row).thread_id)))];
     },
     async deleteGeneration(generationId) {
       deleted.add(generationId);

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createIds, madeAt } from '../../../src/lib/ids.ts';
+import { orphanedCheckpoints } from '../../../src/stream/orphans.ts';
 import { Maintenance, sweep, type Chore } from '../../../src/stream/maintenance.ts';
 import { settle } from '../../support/fake-clock.ts';
 import { approvalAsked } from '../../support/paused.ts';
+import { aQueuedJob } from '../../support/jobs.ts';
 import { closeStores, Heart, memoryStores, type Stores } from '../../support/heart.ts';
 
 const HOUR = 3_600_000;
@@ -111,6 +114,38 @@ describe('chores', () => {
       throw new Error('broken');
     },
   };
+
+  test('checkpoints of generations that are no more go after a day, others stay', async () => {
+    const old = createIds(() => 1_000);
+    const young = createIds(() => 2 * 86_400_000);
+    const known = old.sortable('gen');
+    const orphans = Array.from({ length: 3 }, () => old.sortable('gen'));
+    const recent = young.sortable('gen');
+    const strange = 'zzz';
+    const there = new Set([known, ...orphans, recent, strange]);
+    const chore = orphanedCheckpoints({
+      jobs: {
+        get: async (id) => (id === known ? aQueuedJob({ generationId: id }) : undefined),
+      },
+      checkpoints: {
+        generations: async (after, limit) =>
+          [...there]
+            .filter((id) => id > after)
+            .toSorted()
+            .slice(0, limit),
+        deleteGeneration: async (id) => void there.delete(id),
+      },
+    });
+    const results: number[] = [];
+    for (let round = 0; round < 6; round += 1) {
+      results.push((await chore.run(2 * 86_400_000 + round, 2)).deleted);
+    }
+
+    expect([...there]).toEqual([known, recent, strange]);
+    expect(results.reduce((sum, deleted) => sum + deleted, 0)).toBe(3);
+    expect(madeAt(recent)).toBe(2 * 86_400_000);
+    expect(madeAt('gen_1')).toBeUndefined();
+  });
 
   test('rest when there is nothing more to do; one that fails holds up nobody', async () => {
     const runs: number[] = [];
