@@ -25,17 +25,22 @@ afterEach(() => {
   file.destroy();
 });
 
-const NEW_TABLES = ['approvals', 'approval_audience', 'approval_audit', 'approval_rules', 'outbox'];
+const NEW_TABLES = [
+  ...['approvals', 'approval_audience', 'approval_audit', 'approval_rules', 'outbox'],
+  ...['files', 'erasures'],
+];
+const NEW_INDEXES = ['conversations_owner', 'conversations_idle'];
 
-/** Takes away what version 2 brought. */
+/** Takes away what came after version 1. */
 function goBack(): void {
   for (const table of NEW_TABLES) file.db.exec(`DROP TABLE ${table}`);
+  for (const index of NEW_INDEXES) file.db.exec(`DROP INDEX ${index}`);
   file.db.exec('PRAGMA user_version = 1');
 }
 
 /** Writes the record as version 1 did. */
 function asBefore(job: Job, answered?: object): void {
-  const { policy: _, ...spec } = job.spec;
+  const { policy: _policy, anchor: _anchor, route: _route, ...spec } = job.spec;
   const record: Record<string, unknown> = { ...job, spec };
   if (job.status === 'paused')
     for (const key of ['interruptId', 'lease', 'warnAt']) delete record[key];

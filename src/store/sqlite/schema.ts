@@ -174,6 +174,12 @@ const MIGRATIONS = [
     WHERE purge_at IS NULL AND record IS NOT NULL;
   CREATE INDEX approvals_ended ON approvals (json_extract(record, '$.action.createdAt'), action_id)
     WHERE record IS NOT NULL AND status <> 'pending';
+
+  -- Records of before agents came from a file: what a turn is frozen with has since then a date, and why it has its agent.
+  UPDATE jobs SET record = json_set(record,
+    '$.spec.anchor', strftime('%Y-%m-%dT%H:%M:%fZ', json_extract(record, '$.createdAt') / 1000.0, 'unixepoch'),
+    '$.spec.route', json('{"by":"default"}'), '$.spec.files', json('[]'))
+    WHERE json_extract(record, '$.spec.anchor') IS NULL;
   `,
 ];
 
