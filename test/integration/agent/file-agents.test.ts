@@ -6,45 +6,12 @@ import { z } from 'zod';
 import { defineTool } from '../../../src/agent/tools.ts';
 import { openService, type Service, type ServiceOptions } from '../../../src/service.ts';
 import { request, turnOf, type ApiAnswer, type Turn } from '../../support/api.ts';
-import { role, say, startFakeOpenAi, stop } from '../../support/fake-openai.ts';
+import { startFakeOpenAi } from '../../support/fake-openai.ts';
 import type { Answer, FakeOpenAi } from '../../support/fake-openai.ts';
 import { sayer } from '../../support/graphs.ts';
+import { answer, calls, sent, sum } from '../../support/played-model.ts';
 import { eventually } from '../../support/services.ts';
 import { isShape, type Shape } from '../../support/shape.ts';
-
-const answer = (...words: string[]): Answer => ({ acts: [role, ...say(...words), ...stop] });
-
-const calls = (...of: [name: string, args: object][]): Answer => ({
-  acts: [
-    role,
-    ...of.map(([name, args], index) => ({
-      delta: {
-        tool_calls: [{ index, id: `call_${name}_${index}`, name, args: JSON.stringify(args) }],
-      },
-    })),
-    { finish: 'tool_calls' },
-    { done: true },
-  ],
-});
-
-const sum = (expression: string): [string, object] => ['calculator', { expression }];
-
-const sentSchema = z.object({
-  model: z.string(),
-  temperature: z.number().optional(),
-  tool_choice: z.unknown().optional(),
-  messages: z.array(z.looseObject({ role: z.string(), content: z.unknown() })),
-  tools: z.array(z.object({ function: z.object({ name: z.string() }) })).default([]),
-});
-
-/** What the provider was sent, request by request. */
-const sent = (server: FakeOpenAi) =>
-  server.requests.map(({ body }) => {
-    const { messages, tools, ...rest } = sentSchema.parse(body);
-    const [system] = messages;
-    const names = tools.map((tool) => tool.function.name);
-    return { ...rest, system: system?.content, last: messages.at(-1)?.content, tools: names };
-  });
 
 let folder = '';
 let services: Service[] = [];
@@ -223,6 +190,25 @@ agents:
     ]);
     expect(sent(model)[4]?.last).toBe('c says 23');
     expect(await streamOf(service, turn)).toContain('a is done');
+  });
+
+  test('have their titles from another provider, and stand under the policy of the file', async () => {
+    const model = await provider(calls(sum('1+1')), answer('Not allowed, it seems.'));
+    const titles = await provider(answer('A fine title'));
+    const service = await start(`
+providers:
+  local: { type: openai, baseUrl: "${model.baseURL}" }
+  second: { type: openai, baseUrl: "${titles.baseURL}", apiKey: "\${MY_KEY}" }
+policy: { deny: [calculator], reason: Do it in your head. }
+agents: [{ id: a, model: local:m, tools: [calculator], title: { model: second:small } }]
+`);
+
+    await ask(service, 'add');
+
+    await eventually('a title is asked for', async () => titles.requests.length > 0);
+    expect(sent(titles).map((each) => each.model)).toEqual(['small']);
+    expect(sent(model)[1]?.last).toContain('Do it in your head.');
+    expect(model.requests[0]?.headers['authorization']).toBe('Bearer none');
   });
 
   test('stand beside those given in code, and have tools given in code', async () => {

@@ -4,27 +4,18 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { openService } from '../../../src/service.ts';
 import { request, turnOf } from '../../support/api.ts';
-import { role, say, startFakeOpenAi, stop } from '../../support/fake-openai.ts';
-import type { Answer } from '../../support/fake-openai.ts';
+import { startFakeOpenAi } from '../../support/fake-openai.ts';
+import { answer, calls } from '../../support/played-model.ts';
 import { eventually } from '../../support/services.ts';
 import { list, object, text } from '../../support/shape.ts';
 
 const EXAMPLE = 'examples/file-agent/holdfast.yaml';
 
-const calls = (name: string, args: object): Answer => ({
-  acts: [
-    role,
-    { delta: { tool_calls: [{ index: 0, id: `call_${name}`, name, args: JSON.stringify(args) }] } },
-    { finish: 'tool_calls' },
-    { done: true },
-  ],
-});
-
 test("the walk of docs/AGENTS.md: a file, an MCP server's tool behind an approval, approved, done", async () => {
   await using model = await startFakeOpenAi([
-    calls('mcp__tickets__list_tickets', {}),
-    calls('mcp__tickets__close_ticket', { id: 'T-2' }),
-    { acts: [role, ...say('T-2 is ', 'closed.'), ...stop] },
+    calls(['mcp__tickets__list_tickets', {}]),
+    calls(['mcp__tickets__close_ticket', { id: 'T-2' }]),
+    answer('T-2 is ', 'closed.'),
   ]);
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-walk-'));
   const file = join(folder, 'holdfast.yaml');
