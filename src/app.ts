@@ -6,6 +6,7 @@ import { createApprovalController } from './controllers/approvals.ts';
 import { createChatController } from './controllers/chat.ts';
 import { createConversationController } from './controllers/conversations.ts';
 import { createFileController } from './controllers/files.ts';
+import { createMeController } from './controllers/me.ts';
 import { createOpsController } from './controllers/ops.ts';
 import { createPageController } from './controllers/page.ts';
 import { createSessionController } from './controllers/session.ts';
@@ -31,6 +32,7 @@ import { authRoutes } from './routes/auth.ts';
 import { chatRoutes } from './routes/chat.ts';
 import { conversationRoutes } from './routes/conversations.ts';
 import { fileRoutes } from './routes/files.ts';
+import { meRoutes } from './routes/me.ts';
 import { opsRoutes } from './routes/ops.ts';
 import { pageRoutes } from './routes/page.ts';
 import { usageRoutes } from './routes/usage.ts';
@@ -50,6 +52,7 @@ export function createRoutes(ctx: AppContext, authenticator: Authenticator): Rou
     ...agentRoutes(createAgentController(ctx)),
     ...usageRoutes(createUsageController(ctx)),
     ...fileRoutes(createFileController(ctx)),
+    ...meRoutes(createMeController(ctx)),
     ...protocolRoutes(ctx),
     ...authRoutes(createSessionController({ clock: ctx.clock, authenticator })),
     ...pageRoutes(createPageController({ files: once(() => readPageFiles()) })),

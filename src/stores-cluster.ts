@@ -7,11 +7,13 @@ import {
   createMongoApprovalStore,
   createMongoCheckpoints,
   createMongoConversationStore,
+  createMongoErasureStore,
   createMongoFileStore,
   createMongoJobStore,
   createMongoOutbox,
   createMongoUsageStore,
   ensureIndexes,
+  ERASURE_INDEXES,
   FILE_INDEXES,
   JOB_INDEXES,
   mongoTime,
@@ -54,6 +56,7 @@ export async function openCluster(config: Config, place: Place): Promise<Stores>
     ...OUTBOX_INDEXES,
     ...USAGE_INDEXES,
     ...FILE_INDEXES,
+    ...ERASURE_INDEXES,
   ]);
   return {
     jobs: onRedis
@@ -69,12 +72,13 @@ export async function openCluster(config: Config, place: Place): Promise<Stores>
 function inMongo(
   config: Config,
   mongo: MongoConnection,
-): Pick<Stores, 'conversations' | 'approvals' | 'outbox' | 'usage' | 'files'> {
+): Pick<Stores, 'conversations' | 'approvals' | 'outbox' | 'usage' | 'files' | 'erasures'> {
   return {
     conversations: createMongoConversationStore({ mongo }),
     approvals: createMongoApprovalStore({ mongo }),
     outbox: config.webhooks ? createMongoOutbox({ mongo }) : NO_OUTBOX,
     usage: createMongoUsageStore({ mongo }),
+    erasures: createMongoErasureStore({ mongo }),
     files: createMongoFileStore({ mongo, now: mongoTime(mongo) }),
   };
 }

@@ -83,6 +83,8 @@ export interface ApprovalStore {
   ): Promise<EndedApproval[]>;
   /** Deletes one with its trail. Late writers do not bring it back. */
   forget(actionId: string): Promise<void>;
+  /** All of an owner's, revoked ones too. */
+  deleteRules(owner: Owner): Promise<void>;
   /**
    * Deletes what belongs to a conversation: approvals, their trails, and rules for this conversation only. Late writers
    * do not bring these approvals back.

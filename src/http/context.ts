@@ -8,6 +8,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { Tracer } from '../lib/tracing.ts';
 import type { ConversationStore } from '../stream/conversation-store.ts';
+import type { Owner } from '../stream/owner.ts';
 import type { Generations } from '../stream/generations.ts';
 import type { UsageReports } from '../usage/usage-report.ts';
 import type { AppMetrics } from './metrics.ts';
@@ -23,6 +24,11 @@ export interface AppContext {
   conversations: ConversationStore;
   approvals: Approvals;
   files: Files;
+  userData: {
+    export(owner: Owner): AsyncIterable<object>;
+    /** When it was asked for, ISO time. */
+    erase(owner: Owner): Promise<string>;
+  };
   usage: UsageReports;
   /** Of texts that do not come with a turn or an answer. */
   content: Pick<ContentGuard, 'title' | 'history'>;

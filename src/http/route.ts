@@ -57,6 +57,7 @@ interface RouteBase {
     | 'agents'
     | 'usage'
     | 'files'
+    | 'me'
     | 'auth'
     | 'ops'
     | 'ai-sdk'

@@ -44,6 +44,11 @@ export function pageOf<R, T>(
   };
 }
 
+/** Place of a row in a list that is sorted by id. */
+export function isIdKey(key: unknown): key is [id: string] {
+  return Array.isArray(key) && key.length === 1 && typeof key[0] === 'string';
+}
+
 /** Place of a row in a list that is sorted by time: newest first, ties by id. */
 export type TimeKey = [at: string, id: string];
 

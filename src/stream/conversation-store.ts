@@ -39,6 +39,8 @@ export interface ConversationStore {
   get(conversationId: string): Promise<ConversationRecord | undefined>;
   /** Not temporary, newest `updatedAt` first. */
   list(owner: Owner, page: PageRequest): Promise<Page<Conversation>>;
+  /** Every one of an owner, temporary ones too, in the order of their ids. */
+  allOf(owner: Owner, page: PageRequest): Promise<Page<ConversationRecord>>;
   /**
    * `generated` titles never overwrite one that is there; `user` ones always do. Returns the record after the write.
    */

@@ -83,6 +83,7 @@ export interface CoreSettings {
 export class Core implements AsyncDisposable {
   readonly generations: Generations;
   readonly approvals: Approvals;
+  readonly #manager: GenerationJobManager;
   readonly #clock: Clock;
   readonly #ticker: FlushTicker;
   readonly #previews: Previews;
@@ -200,6 +201,7 @@ export class Core implements AsyncDisposable {
       isDraining: () => this.#draining,
     });
     this.generations = manager;
+    this.#manager = manager;
     const maintenance = new Maintenance({
       chores: [
         ...retentionChores({
@@ -235,6 +237,11 @@ export class Core implements AsyncDisposable {
 
   get draining(): boolean {
     return this.#draining;
+  }
+
+  /** Stops what runs in a conversation and deletes all of it. Idempotent. */
+  eraseConversation(conversationId: string, by: string): Promise<void> {
+    return this.#manager.eraseConversation(conversationId, by);
   }
 
   /** Settles what an earlier process left, and keeps looking. Does not wait for it. */

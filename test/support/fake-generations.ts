@@ -189,6 +189,8 @@ export class FakeConversations implements ConversationStore {
   /** Of every conversation. */
   tree: Message[] = [];
 
+  allOf = unused;
+
   async links(): Promise<Link[]> {
     return this.tree;
   }

@@ -11,6 +11,14 @@ export const FILE_LIMITS: FileLimits = {
   fileBytesPerUser: 10_000_000,
 };
 
+/** Where there is nothing of anybody. */
+export const fakeUserData = {
+  async *export(): AsyncGenerator<object> {
+    yield { type: 'end', lines: 0 };
+  },
+  erase: async () => new Date(EPOCH).toISOString(),
+};
+
 export interface MemoryFiles {
   files: Files;
   store: FileStore;

@@ -25,7 +25,7 @@ import {
 import { Core } from '../../src/stream/core.ts';
 import type { JobStore } from '../../src/stream/job-store.ts';
 import { fakeUsage } from './fake-usage.ts';
-import { memoryFiles } from './files.ts';
+import { fakeUserData, memoryFiles } from './files.ts';
 
 /** The product in this process: the demo agent, the embedded store, HTTP; and the records, which no route shows. */
 export interface Product {
@@ -98,6 +98,7 @@ export async function startProduct(): Promise<Product> {
     generations: core.generations,
     approvals: core.approvals,
     files: memoryFiles().files,
+    userData: fakeUserData,
     usage: fakeUsage(() => clock.now()),
     content: openContent,
     agents: () => [],

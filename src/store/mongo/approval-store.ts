@@ -78,6 +78,10 @@ export function createMongoApprovalStore({ mongo }: { mongo: MongoConnection }):
       });
     },
 
+    async deleteRules(owner) {
+      await rules.removeOf(owner);
+    },
+
     async revokeRule(owner, ruleId) {
       return rules.revoke(owner, ruleId);
     },

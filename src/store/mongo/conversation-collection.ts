@@ -55,6 +55,12 @@ export class ConversationCollection {
     return (await this.#documents.find(query, SHOWN)).map(conversationIn);
   }
 
+  async allOf(owner: Owner, after: string, limit: number): Promise<ConversationRecord[]> {
+    const where = { owner: ownerText(owner), _id: trusted({ $gt: keyText(after) }) };
+    const query = { where, sort: { _id: 1 }, limit } as const;
+    return (await this.#documents.find(query, SHOWN)).map(conversationIn);
+  }
+
   /** The conversation with its new title; undefined: there is none, or none without a title. */
   async setTitle(
     id: string,

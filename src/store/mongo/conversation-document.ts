@@ -56,6 +56,7 @@ export const CONVERSATION_DOCUMENT_INDEXES: readonly IndexSpec[] = [
     keys: { owner: 1, updatedAt: -1, _id: -1 },
     partial: { temporary: false },
   },
+  { collection: CONVERSATIONS, name: 'owner', keys: { owner: 1, _id: 1 } },
   {
     collection: CONVERSATIONS,
     name: 'idle',

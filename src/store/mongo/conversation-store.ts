@@ -1,6 +1,6 @@
 import { publicConversation, type ConversationStore } from '../../stream/conversation-store.ts';
 import { keyText, textOfKey } from '../key-text.ts';
-import { decodeCursor, pageOf, placeOf, type TimeKey } from '../page-cursor.ts';
+import { decodeCursor, pageOf, placeOf, type TimeKey, isIdKey } from '../page-cursor.ts';
 import type { MongoConnection } from './connection.ts';
 import { ConversationCollection } from './conversation-collection.ts';
 import { CONVERSATION_DOCUMENT_INDEXES } from './conversation-document.ts';
@@ -73,6 +73,14 @@ export function createMongoConversationStore({
       return pageOf(rows, page.limit, {
         item: publicConversation,
         key: ({ updatedAt, conversationId }) => [updatedAt, conversationId],
+      });
+    },
+
+    async allOf(owner, { limit, cursor }) {
+      const [after] = cursor === undefined ? [''] : decodeCursor(cursor, isIdKey);
+      return pageOf(await conversations.allOf(owner, after, limit + 1), limit, {
+        item: (record) => record,
+        key: ({ conversationId }) => [conversationId],
       });
     },
 

@@ -2,6 +2,7 @@ export { APPROVAL_INDEXES, createMongoApprovalStore } from './approval-store.ts'
 export { createMongoCheckpoints } from './checkpoint-generations.ts';
 export { connectMongo, mongoTime, type MongoConnection } from './connection.ts';
 export { CONVERSATION_INDEXES, createMongoConversationStore } from './conversation-store.ts';
+export { createMongoErasureStore, ERASURE_INDEXES } from './erasure-store.ts';
 export { createMongoFileStore, FILE_INDEXES } from './file-store.ts';
 export { MongoConfigError } from './errors.ts';
 export { ensureIndexes, type IndexSpec } from './indexes.ts';

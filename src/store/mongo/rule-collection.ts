@@ -41,6 +41,7 @@ export const RULE_INDEXES: readonly IndexSpec[] = [
     keys: { owner: 1, createdAt: -1, _id: -1 },
     partial: { revoked: false },
   },
+  { collection: RULES, name: 'owner', keys: { owner: 1 } },
   {
     collection: RULES,
     name: 'conversation',
@@ -101,6 +102,10 @@ export class RuleCollection {
 
   async remove(owner: Owner, ruleId: string): Promise<void> {
     await this.#documents.removeAll({ _id: idOf(owner, ruleId) });
+  }
+
+  async removeOf(owner: Owner): Promise<void> {
+    await this.#documents.removeAll({ owner: ownerText(owner) });
   }
 
   async removeAll(conversation: string): Promise<void> {

@@ -76,6 +76,10 @@ export function createSqliteApprovalStore({ db }: { db: Database.Database }): Ap
       });
     },
 
+    async deleteRules(owner) {
+      rules.deleteAll(owner);
+    },
+
     async revokeRule(owner, ruleId) {
       return rules.revoke(owner, ruleId);
     },

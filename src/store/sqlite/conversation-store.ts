@@ -1,7 +1,7 @@
 import type Database from 'libsql';
 import type { ConversationRecord, ConversationStore } from '../../stream/conversation-store.ts';
 import type { Conversation, Message } from '../../stream/message.ts';
-import { decodeCursor, pageOf, timePage, type TimeKey } from '../page-cursor.ts';
+import { decodeCursor, pageOf, timePage, type TimeKey, isIdKey } from '../page-cursor.ts';
 import { ConversationTable } from './conversation-table.ts';
 import { assertUsable } from './database.ts';
 import { MessageTable } from './message-table.ts';
@@ -45,6 +45,14 @@ export function createSqliteConversationStore({
       return timePage(page, (after, limit) => conversations.list(owner, after, limit), {
         item: shown,
         key: ({ updatedAt, conversationId }) => [updatedAt, conversationId],
+      });
+    },
+
+    async allOf(owner, { limit, cursor }) {
+      const [after] = cursor === undefined ? [''] : decodeCursor(cursor, isIdKey);
+      return pageOf(conversations.allOf(owner, after, limit + 1), limit, {
+        item: (record) => record,
+        key: ({ conversationId }) => [conversationId],
       });
     },
 

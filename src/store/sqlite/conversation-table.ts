@@ -32,6 +32,10 @@ function prepare(db: Database.Database) {
       `SELECT record FROM conversations WHERE purge_at IS NULL AND record IS NOT NULL AND updated_at <= ?
          AND (updated_at, conversation_id) > (?, ?) ORDER BY updated_at, conversation_id LIMIT ?`,
     ),
+    allOf: db.prepare(
+      `SELECT record FROM conversations WHERE tenant_id = ? AND user_id = ? AND conversation_id > ?
+       AND record IS NOT NULL ORDER BY conversation_id LIMIT ?`,
+    ),
     purgeable: db.prepare(
       'SELECT record FROM conversations WHERE purge_at <= ? AND record IS NOT NULL ORDER BY purge_at LIMIT ?',
     ),
@@ -89,6 +93,11 @@ export class ConversationTable {
 
   idleSince(before: string, [at, id]: TimeKey, limit: number): ConversationRecord[] {
     return all(this.#sql.idle, [before, at, keyText(id), limit]).map(conversationIn);
+  }
+
+  allOf({ tenantId, userId }: Owner, after: string, limit: number): ConversationRecord[] {
+    const owner = [keyText(tenantId), keyText(userId)];
+    return all(this.#sql.allOf, [...owner, keyText(after), limit]).map(conversationIn);
   }
 
   purgeable(now: number, limit: number): string[] {

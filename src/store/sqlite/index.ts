@@ -2,6 +2,7 @@ export { createSqliteApprovalStore } from './approval-store.ts';
 export { createSqliteCheckpoints } from './checkpoint-generations.ts';
 export { createSqliteConversationStore, dropTombstones } from './conversation-store.ts';
 export { DatabaseInUseError, openDatabase } from './database.ts';
+export { createSqliteErasureStore } from './erasure-store.ts';
 export { createSqliteEventTransport } from './event-transport.ts';
 export { openFileDisk } from './file-disk.ts';
 export { createSqliteFileStore } from './file-store.ts';

@@ -27,6 +27,7 @@ function prepare(db: Database.Database) {
       `UPDATE approval_rules SET revoked = 1
        WHERE tenant_id = ? AND user_id = ? AND rule_id = ? AND revoked = 0 RETURNING record`,
     ),
+    deleteAll: db.prepare('DELETE FROM approval_rules WHERE tenant_id = ? AND user_id = ?'),
     deleteConversation: db.prepare('DELETE FROM approval_rules WHERE conversation_id = ?'),
   };
 }
@@ -62,6 +63,10 @@ export class RuleTable {
   revoke(owner: Owner, ruleId: string): StandingRule | undefined {
     const row = first(this.#sql.revoke, [...keysOf(owner), keyText(ruleId)]);
     return row && ruleIn(row);
+  }
+
+  deleteAll(owner: Owner): void {
+    this.#sql.deleteAll.run(keysOf(owner));
   }
 
   deleteConversation(conversationId: string): void {

@@ -192,6 +192,7 @@ describe('a file that a tool saves', () => {
       timezone: null,
       ledger: { start: async () => ({ go: 'run' }), done: async () => undefined },
       files,
+      keepsLarge: false,
       signal: new AbortController().signal,
       tracer: NO_TRACER,
       flow: async () => undefined,

@@ -13,7 +13,7 @@ import { OpenStreams } from '../../../src/http/open-streams.ts';
 import { createHttpServer } from '../../../src/http/server.ts';
 import { createIds } from '../../../src/lib/ids.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { memoryFiles, type MemoryFiles } from '../../support/files.ts';
+import { fakeUserData, memoryFiles, type MemoryFiles } from '../../support/files.ts';
 import { fakeUsage } from '../../support/fake-usage.ts';
 import { FakeConversations, FakeGenerations } from '../../support/fake-generations.ts';
 
@@ -72,6 +72,7 @@ export async function startHttpApp(env: RawEnv = {}): Promise<HttpApp> {
     conversations,
     approvals,
     files: files.files,
+    userData: fakeUserData,
     usage: fakeUsage(() => clock.now()),
     content: openContent,
     agents: () => AGENTS,

@@ -17,7 +17,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeApprovals } from '../../support/fake-approvals.ts';
 import { fakeUsage } from '../../support/fake-usage.ts';
 import { FakeConversations, FakeGenerations } from '../../support/fake-generations.ts';
-import { memoryFiles } from '../../support/files.ts';
+import { fakeUserData, memoryFiles } from '../../support/files.ts';
 
 function routes(): Route[] {
   const config = loadConfig({});
@@ -30,6 +30,7 @@ function routes(): Route[] {
     conversations: new FakeConversations(),
     approvals: new FakeApprovals(),
     files: memoryFiles().files,
+    userData: fakeUserData,
     usage: fakeUsage(() => clock.now()),
     content: openContent,
     agents: () => [],
@@ -72,6 +73,8 @@ describe('the OpenAPI document', () => {
         'get /api/files',
         'get /api/files/:id',
         'delete /api/files/:id',
+        'get /api/me/export',
+        'delete /api/me',
         'post /api/chat',
         'post /api/chat/regenerate',
         'post /api/chat/continue',
