@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { BaseCheckpointSaver, CheckpointTuple } from '@langchain/langgraph-checkpoint';
 import { z } from 'zod';
 import type { Standing } from './agent-runner.ts';
@@ -127,14 +128,16 @@ function inNamespace(tuples: Tuples, namespace: string): PendingInterrupt[] {
   });
 }
 
-function firstCall(value: PendingInterrupt['value']): string | undefined {
+function firstCall(value: PendingInterrupt['value'], { calls }: Standing): string | undefined {
   switch (value.kind) {
     case 'tool_approval':
       return value.requests[0]?.toolCallId;
     case 'ask_user_question':
       return value.toolCallId;
     case 'custom':
-      return value.path?.at(-1);
+      // Among the calls of the agent that asks.
+      return calls.find(({ path }) => isDeepStrictEqual(path, value.path))?.toolCalls[0]
+        ?.toolCallId;
     case 'unsupported':
       return undefined;
     default:
@@ -149,7 +152,8 @@ export async function pendingInterrupts(
 ): Promise<PendingInterrupt[]> {
   const tuples = await newestOfEachNamespace(saver, of.thread);
   const order = toolCallIds(of.standing);
-  const place = ({ value }: PendingInterrupt): number => order.indexOf(firstCall(value) ?? '');
+  const place = ({ value }: PendingInterrupt): number =>
+    order.indexOf(firstCall(value, of.standing) ?? '');
   // A graph that keeps its state for itself says nothing of its step: of two that have an id the inner one asks.
   const inner = [...tuples.keys()].toSorted((a, b) => b.length - a.length);
   const found = inner.flatMap((namespace) => inNamespace(tuples, namespace));
