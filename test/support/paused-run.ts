@@ -52,7 +52,8 @@ export function decide(action: PendingAction, ...said: Say[]): Verdict {
 
 /** A generation from claim to claim, as a worker drives it: each segment under the next fence. */
 export class PausedRun {
-  readonly bench: Bench;
+  /** Another one is another process. */
+  bench: Bench;
   request: RunRequest;
   outcome: Outcome | undefined;
   /** The newest pause, as a record. */
