@@ -68,7 +68,7 @@ export interface Engine {
   catalog: Agents;
   models: Models;
   /** What clients may know of the agents, as they are now; the default one first. */
-  cards(): readonly AgentCard[];
+  cards: () => readonly AgentCard[];
   titler: Titler;
   chooser: AgentChooser;
   /**

@@ -50,7 +50,7 @@ function moderationFaults({ content, providers }: ConfigFile, world: Surrounding
   if (!content.moderation) return [];
   const { provider } = content.moderation;
   const path = ['content', 'moderation', 'provider'];
-  const own = providers[provider];
+  const own = Object.hasOwn(providers, provider) ? providers[provider] : undefined;
   if (own) {
     const text = `'${provider}' is of type ${own.type}; moderation is asked of one of type openai`;
     return own.type === 'openai' ? [] : [{ path, text }];

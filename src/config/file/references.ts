@@ -37,6 +37,9 @@ function covers(first: Rule['when'], other: Rule['when']): boolean {
   return within(rest, other) && within(metadata, other.metadata ?? {});
 }
 
+/** Rules that one is compared with. */
+const MAX_ABOVE = 200;
+
 function ruleFaults({ agents, routing: { rules } }: ConfigFile, world: Surroundings): FileFault[] {
   const ids = [...agents.map(({ id }) => id), ...world.agents];
   return rules.flatMap((rule, index) => {
@@ -50,7 +53,7 @@ function ruleFaults({ agents, routing: { rules } }: ConfigFile, world: Surroundi
     if (before.some(({ name }) => name === rule.name)) {
       faults.push({ path: [...at, 'name'], text: `there is a rule '${rule.name}' already` });
     }
-    const above = before.find(({ when }) => covers(when, rule.when));
+    const above = before.slice(0, MAX_ABOVE).find(({ when }) => covers(when, rule.when));
     if (above) {
       const text = `is never reached: wherever it holds, '${above.name}' above it holds too`;
       faults.push({ path: [...at, 'when'], text });

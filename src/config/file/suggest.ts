@@ -1,5 +1,6 @@
-/** Longest name that is compared, so that a fault costs next to nothing. */
+/** Longest name that is compared, and most names that one is compared with: a fault must cost next to nothing. */
 const MAX_LENGTH = 60;
+const MAX_KNOWN = 200;
 
 /** Edits between two words: characters put in, taken out or replaced. */
 function distance(a: string, b: string): number {
@@ -19,7 +20,7 @@ function distance(a: string, b: string): number {
 export function closest(name: string, known: Iterable<string>): string | undefined {
   const word = name.slice(0, MAX_LENGTH).toLowerCase();
   let best: { name: string; edits: number } | undefined;
-  for (const each of known) {
+  for (const each of [...known].slice(0, MAX_KNOWN)) {
     if (Math.abs(each.length - word.length) > 2) continue;
     const edits = distance(word, each.slice(0, MAX_LENGTH).toLowerCase());
     const near = edits <= Math.min(2, Math.floor(each.length / 3));

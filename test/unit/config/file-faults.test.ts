@@ -18,6 +18,9 @@ const WORLD = {
   policy: OPEN_POLICY,
 };
 
+/** One agent and what is said of it. */
+const agent = (more: string): string => `agents:\n  - { id: a, model: demo, ${more} }\n`;
+
 const GOOD = `
 defaultAgent: support
 providers:
@@ -106,6 +109,20 @@ describe('a fault of the configuration file', () => {
     expect(faultsIn(`#${'x'.repeat(1_000_000)}`)).toEqual(['f.yaml:1: is larger than 1 MB']);
     expect(faultsIn(`agents: ${'['.repeat(50_000)}`)[0]).toMatch(/nested too deeply/);
     expect(faultsIn(bomb)[0]).toMatch(/Excessive alias count/);
+  });
+
+  test('a file of nothing but faults is refused, and soon', () => {
+    const names = Array.from({ length: 50_000 }, (_, index) => `tool${index}`).join(', ');
+    const began = performance.now();
+
+    const faults =
+      faultsIn(`agents: [{ id: a, model: demo, subagents: [${'b, '.repeat(100)}], tools: [] }]
+routing: { rules: [${'{ name: r, agent: q, when: { role: x } }, '.repeat(500)}] }`);
+
+    expect(faults.length).toBe(201);
+    expect(faults.at(-1)).toMatch(/^f\.yaml: \d+ more$/);
+    expect(faultsIn(agent(`tools: [${names}]`))).toHaveLength(1);
+    expect(performance.now() - began).toBeLessThan(15_000);
   });
 
   test('a secret is never in a fault', () => {
