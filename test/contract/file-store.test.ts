@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +28,21 @@ function dying(disk: FileDisk, at: number): FileDisk {
     names: () => disk.names(),
   };
 }
+
+async function* full(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from('some of it');
+  throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+}
+
+test('a disk that is full is a store that can not be used, and keeps nothing of the file', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-files-'));
+
+  const write = openFileDisk(folder).write('name', full());
+
+  await expect(write).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  expect(readdirSync(folder)).toEqual([]);
+  rmSync(folder, { recursive: true });
+});
 
 describeFileStore({
   name: 'sqlite and a folder',

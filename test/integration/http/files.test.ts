@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { unavailable } from '../../../src/errors.ts';
 import { answerOf, codeOf, raw, startHttpApp, until, type HttpApp } from './harness.ts';
 
 /** Section 11 of docs/PROTOCOL.md: what goes in, what comes out, and what is left of what was refused. */
@@ -191,11 +192,10 @@ describe('POST /api/files', () => {
   });
 
   test('a full disk is a 503, and nothing is left', async () => {
-    app.files.fault.error = Object.assign(new Error('no space'), { code: 'ENOSPC' });
+    app.files.fault.error = unavailable(new Error('no space'));
 
-    const status = (await upload('hello')).status;
-
-    expect(status).toBeGreaterThanOrEqual(500);
+    expect(await codeOf(upload('hello'))).toBe('503 UNAVAILABLE');
+    expect(await codeOf(form(['file', 'a', 'hello']))).toBe('503 UNAVAILABLE');
     nothingLeft();
     app.files.fault.error = undefined;
     expect((await upload('hello')).status).toBe(201);

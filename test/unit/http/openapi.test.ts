@@ -251,6 +251,7 @@ describe('the OpenAPI document', () => {
       ...Array(3).fill('/api/chat/abort true'),
       '/api/conversations/:id true',
       '/api/conversations/:id/fork true',
+      '/api/me true',
     ]);
   });
 
