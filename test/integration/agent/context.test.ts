@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { AIMessage, HumanMessage, SystemMessage, ToolMessage } from '@langchain/core/messages';
+import { HumanMessage, SystemMessage, ToolMessage } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
 import { z } from 'zod';
 import { plainAgent, type AgentDefinition } from '../../../src/agent/catalog.ts';
@@ -128,7 +128,7 @@ describe('a trimmed history', () => {
   });
 
   test('counts the steps that it leaves out', async () => {
-    const { run } = bench({
+    const { run, sent } = bench({
       context: { strategy: 'trim', keepMessages: 1 },
       steps: 50,
       maxSteps: 8,
@@ -137,6 +137,7 @@ describe('a trimmed history', () => {
     const { error } = await run([last()]);
 
     expect(error).toMatchObject({ code: 'MAX_STEPS' });
+    expect(sent()).toHaveLength(8);
   });
 
   test('stands in no event: the answer is whole', async () => {
