@@ -1,3 +1,4 @@
+import type { OwnAgent } from '../../src/agent/own-graph.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { NO_FILE } from '../../src/config/file/live.ts';
 import type { ConfigFile } from '../../src/config/file/schema.ts';
@@ -22,10 +23,11 @@ export interface LimitedService {
   stop(): Promise<void>;
 }
 
-/** The service in memory with the demo agents, under limits of a file. */
+/** The service in memory with the demo agents, or those given, under limits of a file. */
 export async function startLimitedService(
   part: Partial<ConfigFile>,
   content: readonly ContentHook[] = [],
+  agents?: readonly OwnAgent[],
 ): Promise<LimitedService> {
   const file = { current: { ...NO_FILE, ...part } };
   const log: string[] = [];
@@ -33,6 +35,7 @@ export async function startLimitedService(
   const context = await createContext(loadConfig({ PROFILE: 'memory' }), {
     file,
     content,
+    ...(agents && { agents }),
     loggers: createLoggers({
       level: 'info',
       replicaId: 'limited',
