@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
-import { configTable } from '../../../src/config/config.ts';
+import { configTable, ConfigError, loadConfig } from '../../../src/config/config.ts';
 import { variables } from '../../../src/config/env.ts';
 
 test("the README's table of variables is the one that the schema renders", () => {
@@ -22,4 +22,20 @@ test('the protocol names every variable once in its section 9, and no other', ()
       .map(({ name }) => name)
       .toSorted(),
   );
+});
+
+test('a fault in a variable that has a form is told under its own name', () => {
+  const any = ['HOLDFAST_CONFIG', 'DATA_DIR', 'DEMO_LEDGER', 'JWT_ISSUER', 'JWT_AUDIENCE'];
+  const free = new Set([...any, 'OPENAI_API_KEY', 'ANTHROPIC_API_KEY']);
+  const names = variables().flatMap(({ name }) => (free.has(name) ? [] : [name]));
+
+  const load = (): unknown => loadConfig(Object.fromEntries(names.map((name) => [name, '\u0001'])));
+
+  let told: string[] = [];
+  try {
+    load();
+  } catch (error) {
+    told = error instanceof ConfigError ? error.faults.map(({ name }) => name) : [String(error)];
+  }
+  expect(told).toEqual(names);
 });
