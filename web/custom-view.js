@@ -10,8 +10,7 @@ const shown = (value) => (typeof value === 'string' ? value : JSON.stringify(val
 
 /** @param {unknown} value */
 function valueOf(value) {
-  if (typeof value === 'string') return h('p', { class: 'asked' }, value);
-  if (!isObject(value)) return h('pre', { class: 'asked' }, shown(value));
+  if (!isObject(value)) return h('p', { class: 'asked' }, shown(value));
   const rows = Object.entries(value)
     .filter(([key]) => key !== 'responseSchema')
     .flatMap(([key, each]) => [h('dt', {}, key), h('dd', {}, shown(each))]);
@@ -52,7 +51,7 @@ function createResponseView(schema) {
     label: 'Your response, as JSON',
     parse: (raw) => {
       const result = readJson(raw);
-      return result.ok ? result : { ok: false, message: 'This is not JSON: a text wants quotes.' };
+      return result.ok ? result : { ok: false, message: 'This is not JSON.' };
     },
   });
 }
@@ -63,7 +62,7 @@ export function createCustomView({ value, responseSchema }) {
   const element = h(
     'fieldset',
     { class: 'question custom' },
-    h('legend', {}, h('span', {}, 'The agent asks')),
+    h('legend', {}, 'The agent asks'),
     valueOf(value),
     response.element,
   );

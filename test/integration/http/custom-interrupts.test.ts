@@ -97,6 +97,15 @@ test('the AI SDK: a call of custom_interrupt, whose output is the response', asy
   expect(rest.text).toContain('told {\\"n\\":4}');
 });
 
+const interruptOf = (answer: ApiAnswer): Shape => {
+  const outcome = object(framesOf(answer).at(-1)?.['outcome']);
+  return object(list(outcome['interrupts'])[0]);
+};
+
+const resume = (interrupt: Shape, entry: Shape) => ({
+  resume: [{ interruptId: interrupt['id'], ...entry }],
+});
+
 test('AG-UI: one interrupt with the schema, answered by its payload, or given up', async () => {
   const at = await started();
   const run = (threadId: string, runId: string, more: Shape = {}) => {
@@ -104,15 +113,8 @@ test('AG-UI: one interrupt with the schema, answered by its payload, or given up
     const empty = { state: {}, tools: [], context: [], forwardedProps: {} };
     return post(at, '/ag-ui', { threadId, runId, messages, ...empty, ...more });
   };
-  const interruptOf = (answer: ApiAnswer): Shape => {
-    const outcome = object(framesOf(answer).at(-1)?.['outcome']);
-    return object(list(outcome['interrupts'])[0]);
-  };
   const asked = interruptOf(await run('t1', 'r1'));
   const lost = interruptOf(await run('t2', 'r2'));
-  const resume = (interrupt: Shape, entry: Shape) => ({
-    resume: [{ interruptId: interrupt['id'], ...entry }],
-  });
 
   const rest = await run('t1', 'r3', resume(asked, { status: 'resolved', payload: { n: 5 } }));
   const gone = await run('t2', 'r4', { messages: [], ...resume(lost, { status: 'cancelled' }) });
