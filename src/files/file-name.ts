@@ -19,14 +19,18 @@ function clipped(text: string, max: number): string {
   return text.slice(0, end);
 }
 
+function trimmed(text: string): string {
+  return text.replaceAll(/^[. ]+|[. ]+$/g, '');
+}
+
 /** A name as it may be shown and saved: the last step of whatever path it was, without what can't be seen. Never empty. */
 export function cleanName(given: string): string {
   const last = given.normalize('NFC').split(/[/\\]/).at(-1) ?? '';
   const seen = last.replaceAll(UNSEEN, '').replaceAll(UNSAFE, '_').replaceAll(/\s+/gu, ' ');
   // Neither hidden nor a step upwards, and no trailing dot, which Windows drops.
-  const plain = seen.replaceAll(/^[. ]+|[. ]+$/g, '');
+  const plain = trimmed(seen);
   if (plain === '') return FALLBACK;
   if (Buffer.byteLength(plain) <= MAX_BYTES) return plain;
   const ending = /\.[A-Za-z0-9]{1,10}$/.exec(plain)?.[0] ?? '';
-  return clipped(plain, MAX_BYTES - ending.length) + ending;
+  return trimmed(clipped(plain, MAX_BYTES - ending.length) + ending);
 }

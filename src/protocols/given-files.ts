@@ -44,7 +44,7 @@ export function givenFile(url: string, said: { name?: string; mediaType?: string
   const fileId = UPLOADED.exec(url)?.groups?.['fileId'];
   if (fileId !== undefined) return { fileId };
   const { type, bytes } = inUrl(url);
-  const { name = 'file', mediaType = type } = said;
+  const { name = 'file', mediaType = type === '' ? 'text/plain' : type } = said;
   return { name, mediaType, bytes };
 }
 
