@@ -55,14 +55,18 @@ async function call(path, { method = 'GET', body, headers = {} } = {}) {
   return response.status === 204 ? undefined : response.json();
 }
 
-/** @param {string} path @param {(path: string) => Promise<any>} get @returns {Promise<any[]>} */
+/**
+ * @param {string} path with a query
+ * @param {(path: string) => Promise<any>} get
+ * @returns {Promise<any[]>}
+ */
 async function allPages(path, get) {
   const items = [];
   /** @type {string | null} */
   let cursor = null;
   do {
     const page = await get(
-      `${path}?limit=100${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
+      `${path}&limit=100${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
     );
     items.push(...page.items);
     cursor = page.nextCursor;
@@ -78,10 +82,15 @@ export const api = {
     call(
       `/api/conversations?limit=30${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
     ),
-  /** @param {string} id @returns {Promise<Conversation>} */
-  conversation: (id) => call(conversation(id)),
-  /** @param {string} id @returns {Promise<Message[]>} */
-  messages: (id) => allPages(`${conversation(id)}/messages`, call),
+  /**
+   * The newest branch; of those that go through a message where one is given.
+   * @param {string} id @param {string | null} through @returns {Promise<Message[]>}
+   */
+  branch: (id, through) =>
+    allPages(
+      `${conversation(id)}/messages?${through === null ? 'leaf=latest' : `through=${through}`}`,
+      call,
+    ),
   /** @param {string} id @param {string} title @returns {Promise<Conversation>} */
   rename: (id, title) => call(conversation(id), { method: 'PATCH', body: { title } }),
   /** @param {string} id @returns {Promise<void>} */
@@ -101,8 +110,15 @@ export const api = {
     if (!response.ok) throw await refusal(response);
     return response.json();
   },
-  /** @param {{ text: string, messageId: string, conversationId?: string, onBusy?: string, files?: { fileId: string }[] }} body @returns {Promise<Started>} */
+  /** @param {{ text: string, messageId: string, conversationId?: string, parentMessageId?: string, onBusy?: string, files?: { fileId: string }[] }} body @returns {Promise<Started>} */
   start: (body) => call('/api/chat', { method: 'POST', body }),
+  /**
+   * Another answer, or the rest of one; with one key it is one turn.
+   * @param {'regenerate' | 'continue'} how @param {{ conversationId: string, messageId: string }} body
+   * @param {string} key @returns {Promise<Started>}
+   */
+  again: (how, body, key) =>
+    call(`/api/chat/${how}`, { method: 'POST', body, headers: { 'Idempotency-Key': key } }),
   /** @param {PendingAction} action @param {Verdict} verdict */
   resume: ({ generationId, actionId }, verdict) =>
     call('/api/chat/resume', { method: 'POST', body: { generationId, actionId, ...verdict } }),

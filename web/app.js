@@ -11,7 +11,7 @@ import { createLineView } from './line-view.js';
 import { createSession } from './session.js';
 import { createThread } from './thread.js';
 import { createWelcome } from './welcome.js';
-/** @import { Conversation, Message } from './types.d.ts' */
+/** @import { Conversation } from './types.d.ts' */
 
 /** Puts the page together: the address names the conversation, everything else follows from it. */
 
@@ -53,7 +53,8 @@ const thread = createThread({
   scroller: element('scroller'),
   list: element('thread'),
   toEnd: button('to-end'),
-  onRetry: (message) => void retry(message),
+  onAgain: (how, message) => void session.again(how, message).catch(failed),
+  onPick: (messageId) => void session.pick(messageId).catch(failed),
 });
 const composer = createComposer(
   {
@@ -218,16 +219,6 @@ async function stop() {
   } catch (error) {
     button('stop').disabled = false;
     composer.notice(error instanceof Error ? error.message : String(error), { tone: 'bad' });
-  }
-}
-
-/** @param {Message} message */
-async function retry(message) {
-  try {
-    const text = await session.questionOf(message);
-    if (text !== undefined) await send(text);
-  } catch (error) {
-    failed(error);
   }
 }
 

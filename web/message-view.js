@@ -1,5 +1,6 @@
 import { h, icon, setAttribute, setText } from './dom.js';
 import { createPartView } from './part-views.js';
+import { createPicker } from './picker.js';
 import { clockTime } from './time.js';
 /** @import { Message, Part } from './types.d.ts' */
 /** @import { PartView } from './part-views.js' */
@@ -15,13 +16,16 @@ export function textOf({ content }) {
     .join('\n');
 }
 
-/** @param {Message} message */
-export function createUserView(message) {
+/** @param {Message} message @param {(messageId: string) => void} onPick */
+export function createUserView(message, onPick) {
   const body = h('div', { class: 'bubble' });
   const files = h('div', { class: 'sent-files' });
-  const element = h('article', { class: 'msg user', 'aria-label': 'You' }, body, files);
+  const picker = createPicker(onPick);
+  const element = h('article', { class: 'msg user', 'aria-label': 'You' });
+  element.append(body, files, picker.element);
   const update = (/** @type {Message} */ next) => {
     setText(body, textOf(next));
+    picker.update(next, false);
     const views = next.content.flatMap((part) => {
       const view = part?.type === 'attachment' ? createPartView(part) : undefined;
       view?.update(part, { rawArgs: undefined, live: false, asking: false });
@@ -128,22 +132,28 @@ function toneOf(message, fold) {
 
 /** @typedef {{ fold?: Fold | undefined, live: boolean, mine?: ReadonlySet<string> }} AnswerContext */
 
-/** @param {{ onRetry: (message: Message) => void }} deps */
-export function createAnswerView({ onRetry }) {
+/**
+ * @param {{ onAgain: (how: 'regenerate' | 'continue', message: Message) => void, onPick: (messageId: string) => void }} deps
+ */
+export function createAnswerView({ onAgain, onPick }) {
   const rail = h('div', { class: 'rail', 'aria-hidden': 'true' });
   const parts = createParts();
   const notes = h('ul', { class: 'notes' });
   const slot = h('div', { class: 'slot' });
   const state = h('p', { class: 'state' });
   const pulse = h('span', { class: 'pulse', hidden: true, 'aria-hidden': 'true' });
-  const again = () => shown && onRetry(shown);
-  const retry = h(
-    'button',
-    { type: 'button', class: 'quiet', hidden: true, onclick: again },
-    icon('retry'),
-    'Try again',
-  );
-  const foot = h('div', { class: 'foot' }, state, retry);
+  const again = (
+    /** @type {'regenerate' | 'continue'} */ how,
+    /** @type {(Node | string)[]} */ ...words
+  ) => {
+    const onclick = () => shown && onAgain(how, shown);
+    return h('button', { type: 'button', class: 'quiet', hidden: true, onclick }, ...words);
+  };
+  const words = h('span', {}, 'Try again');
+  const retry = again('regenerate', icon('retry'), words);
+  const goOn = again('continue', 'Go on');
+  const picker = createPicker(onPick);
+  const foot = h('div', { class: 'foot' }, state, picker.element, goOn, retry);
   const element = h('article', { class: 'msg answer', 'aria-label': 'Answer' });
   element.append(rail, parts.element, notes, slot, pulse, foot);
   /** @type {Message | undefined} */
@@ -160,7 +170,10 @@ export function createAnswerView({ onRetry }) {
       notes.replaceChildren(...told.map((text) => h('li', {}, text)));
     setText(state, stateText(message, live ? fold : undefined));
     setAttribute(state, 'class', message.error ? 'state bad' : 'state');
-    retry.hidden = live || message.status !== 'unfinished';
+    retry.hidden = live;
+    setText(words, message.status === 'unfinished' ? 'Try again' : 'Another answer');
+    goOn.hidden = live || message.status !== 'unfinished';
+    picker.update(message, live);
     pulse.hidden = !live || fold?.status === 'paused';
     setAttribute(element, 'data-live', String(live));
     setAttribute(element, 'data-state', toneOf(message, fold));

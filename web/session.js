@@ -50,6 +50,10 @@ export function createSession({ thread, inspector, announcer, hooks }) {
   /** @type {ReturnType<typeof createActionView> | undefined} */
   let card;
   let drawing = false;
+  /** The newest branch is shown, or the newest that goes through this message. @type {string | null} */
+  let through = null;
+  /** The last message of the history that is shown. @type {string | undefined} */
+  let end;
   /** Actions that were decided in this tab. @type {Set<string>} */
   const mine = new Set();
 
@@ -145,21 +149,42 @@ export function createSession({ thread, inspector, announcer, hooks }) {
     if (active) followStream(generation.streamId, generation.cursor);
   };
 
+  /**
+   * What is being drawn from its stream is left alone. False: the last answer is on another branch.
+   * @param {Message[]} messages @param {string | undefined} underWay @param {boolean} shown
+   */
+  const showBranch = (messages, underWay, shown) => {
+    const ids = new Set(messages.map(({ messageId }) => messageId));
+    const newest = through === null || ids.has(underWay ?? '');
+    if (newest) ids.add(underWay ?? '');
+    thread.keep(ids);
+    thread.show(messages.filter(({ messageId }) => !shown || messageId !== underWay));
+    end = messages.at(-1)?.messageId;
+    return newest;
+  };
+
   /** Asks anew what there is; keeps what is shown where it is still so. @param {string} id */
   const catchUp = async (id) => {
     const now = opened;
     // Status after the history: an answer that ends in between is in one of them.
-    const messages = await api.messages(id);
+    const messages = await api.branch(id, through);
     const status = await api.status(id);
     if (now !== opened || id !== conversationId) return;
     const { generation } = status;
     const shown = isLive() && fold?.generationId === generation?.generationId;
     const underWay = generation?.state.message.messageId;
-    thread.show(messages.filter(({ messageId }) => messageId !== underWay));
-    if (!shown) {
-      letGo();
-      attach(status);
-    }
+    const newest = showBranch(messages, underWay, shown);
+    if (shown) return;
+    letGo();
+    if (newest) attach(status);
+  };
+
+  /** Tells the answer that just ended of those beside it. @param {string} id */
+  const count = async (id) => {
+    const { messageId, siblings = [] } = (await api.branch(id, null)).at(-1) ?? {};
+    if (!fold?.message || messageId !== fold.message.messageId) return;
+    fold.message.siblings = siblings;
+    draw();
   };
 
   /** The stream is whole; another turn may have waited for it. */
@@ -169,13 +194,11 @@ export function createSession({ thread, inspector, announcer, hooks }) {
     if (id === undefined) return;
     hooks.onTurn(id, false);
     try {
+      await count(id);
       const status = await api.status(id);
-      if (
-        id === conversationId &&
-        status.active &&
-        status.generation?.generationId !== fold?.generationId
-      )
-        await catchUp(id);
+      // Also where it is over by now.
+      const next = status.generation?.generationId !== fold?.generationId;
+      if (id === conversationId && next) await catchUp(id);
     } catch (error) {
       hooks.onError(error);
     }
@@ -228,7 +251,8 @@ export function createSession({ thread, inspector, announcer, hooks }) {
    */
   const send = async (text, onBusy = 'reject', files = []) => {
     const now = opened;
-    const place = conversationId === null ? {} : { conversationId };
+    const behind = through === null || end === undefined ? {} : { parentMessageId: end };
+    const place = conversationId === null ? {} : { conversationId, ...behind };
     const messageId = newId();
     const started = await start({
       text,
@@ -241,6 +265,7 @@ export function createSession({ thread, inspector, announcer, hooks }) {
     hooks.onTurn(started.conversationId, true);
     if (now !== opened) return started;
     conversationId = started.conversationId;
+    through = null;
     const content = [{ type: 'text', text }, ...files];
     thread.user({
       messageId: started.messageId,
@@ -266,6 +291,7 @@ export function createSession({ thread, inspector, announcer, hooks }) {
       opened += 1;
       letGo();
       conversationId = id;
+      through = null;
       thread.clear();
       inspector.clear();
       hooks.onNotice('');
@@ -274,17 +300,28 @@ export function createSession({ thread, inspector, announcer, hooks }) {
     /** Somebody else began an answer here. @param {string} generationId */
     async noticed(generationId) {
       if (conversationId === null || isLive() || fold?.generationId === generationId) return;
+      through = null;
       await catchUp(conversationId);
     },
     catchUp: async () => conversationId !== null && !isLive() && catchUp(conversationId),
     async stop() {
       if (fold) await api.abort(fold.generationId);
     },
-    /** The text of the turn that this answer belongs to. @param {Message} answer */
-    async questionOf(answer) {
-      const messages = conversationId === null ? [] : await api.messages(conversationId);
-      const question = messages.find(({ messageId }) => messageId === answer.parentMessageId);
-      return question && textOf(question);
+    /** Another answer, or the rest of this one. @param {'regenerate' | 'continue'} how @param {Message} answer */
+    async again(how, { messageId }) {
+      const id = conversationId;
+      if (id === null) return;
+      await api.again(how, { conversationId: id, messageId }, newId());
+      hooks.onNotice('');
+      hooks.onTurn(id, true);
+      through = null;
+      if (id === conversationId) await catchUp(id);
+    },
+    /** Shows the branch of this message; what is being made is not left. @param {string} messageId */
+    async pick(messageId) {
+      if (conversationId === null || isLive()) return;
+      through = messageId;
+      await catchUp(conversationId);
     },
     cut: () => line?.cut(),
     hurry: () => line?.hurry(),

@@ -8,9 +8,10 @@ import { createAnswerView, createUserView } from './message-view.js';
 const NEAR_PX = 80;
 
 /**
- * @param {{ scroller: HTMLElement, list: HTMLElement, toEnd: HTMLElement, onRetry: (message: Message) => void }} deps
+ * @param {{ scroller: HTMLElement, list: HTMLElement, toEnd: HTMLElement,
+ *   onAgain: (how: 'regenerate' | 'continue', message: Message) => void, onPick: (messageId: string) => void }} deps
  */
-export function createThread({ scroller, list, toEnd, onRetry }) {
+export function createThread({ scroller, list, toEnd, onAgain, onPick }) {
   /** @type {Map<string, ReturnType<typeof createAnswerView>>} */
   const answers = new Map();
   /** @type {Map<string, ReturnType<typeof createUserView>>} */
@@ -34,7 +35,7 @@ export function createThread({ scroller, list, toEnd, onRetry }) {
   const answer = (message) => {
     const known = answers.get(message.messageId);
     if (known) return known;
-    const view = createAnswerView({ onRetry });
+    const view = createAnswerView({ onAgain, onPick });
     answers.set(message.messageId, view);
     view.element.dataset['parent'] = message.parentMessageId ?? '';
     // A question that waits its turn is asked before the answer to the one before it is there.
@@ -48,7 +49,7 @@ export function createThread({ scroller, list, toEnd, onRetry }) {
   const user = (message) => {
     const known = users.get(message.messageId);
     if (known) return known.update(message);
-    const view = createUserView(message);
+    const view = createUserView(message, onPick);
     users.set(message.messageId, view);
     const parent = message.messageId;
     const reply = [...answers.values()].find(({ element }) => element.dataset['parent'] === parent);
@@ -74,9 +75,15 @@ export function createThread({ scroller, list, toEnd, onRetry }) {
         else answer(message).update(message, { live: false });
       }
     },
-    /** A line between messages, not of the conversation. @param {string} text */
-    remark(text) {
-      list.append(h('p', { class: 'remark' }, text));
+    /** Takes away what is on other branches. @param {Set<string>} ids */
+    keep(ids) {
+      for (const views of [answers, users]) {
+        for (const [id, { element }] of views) {
+          if (ids.has(id)) continue;
+          element.remove();
+          views.delete(id);
+        }
+      }
     },
     stick: () => following && follow(),
     /** Shows the beginning of something that has to be read. @param {HTMLElement} element */

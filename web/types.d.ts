@@ -35,6 +35,8 @@ export interface Message {
   error?: { code: string | undefined; message: string };
   usage?: { inputTokens: number | undefined; outputTokens: number };
   createdAt?: string | undefined;
+  /** In a list of one branch: all messages with its parent. */
+  siblings?: string[];
 }
 
 export interface ApprovalRequest {

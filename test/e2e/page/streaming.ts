@@ -123,15 +123,51 @@ export function streamingTests({ servers, server, tabs }: Scene): void {
     await page.getByText('Failed: The demo model failed, as it was asked to.').waitFor();
     await page.locator('#conversations li', { hasText: 'fail' }).getByText('failed').waitFor();
     await page.getByRole('button', { name: 'Try again' }).click();
-    await page.locator('.answer').nth(1).getByText('Failed:').waitFor();
+    await page.getByText('2/2').waitFor();
 
     const said = await history(baseUrl, conversationOf(page));
     expect(said.map(({ role, error }) => error ?? role)).toEqual([
       'user',
       'MODEL_ERROR',
-      'user',
       'MODEL_ERROR',
     ]);
+    expect(await page.locator('.msg').count()).toBe(2);
+  });
+
+  test('an answer that was stopped is gone on with, or made again; branches are picked, also after a reload', async () => {
+    const { baseUrl } = await server();
+    const page = await tabs.open(baseUrl);
+    const all = async () => {
+      const texts = await page.locator('.answer .prose').allInnerTexts();
+      return texts.join(' ');
+    };
+
+    await say(page, 'say 30 40');
+    await shows(page, 'word5');
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.locator('.answer').nth(1).getByText('word30').waitFor();
+    await whole(page);
+    expect(await all()).toBe(words(30));
+
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByText('2/2').waitFor();
+    expect(await page.locator('.answer').count()).toBe(1);
+    expect(await all()).toBe(words(30));
+    await page.getByRole('button', { name: 'Earlier' }).click();
+    await page.getByText('1/2').waitFor();
+    await page.locator('.answer').nth(1).waitFor();
+    await say(page, 'say 1 0 behind');
+    await shows(page, 'behind1');
+    await whole(page);
+    expect(await page.locator('.answer').count()).toBe(3);
+
+    await page.reload();
+    await shows(page, 'behind1');
+    expect(await page.locator('.answer').count()).toBe(3);
+    await page.getByRole('button', { name: 'Later' }).click();
+    await page.getByText('2/2').waitFor();
+    expect(await page.locator('.answer').count()).toBe(1);
   });
 
   test('a busy conversation keeps the draft, and sends it after the answer if told so', async () => {
