@@ -63,7 +63,8 @@ const shapeSchema = z.object({
   id: z
     .string()
     .max(100)
-    .regex(/^[\w.-]+$/),
+    .regex(/^[\w.-]+$/)
+    .refine((id) => id !== 'auto', 'must not be auto, by which clients let the server choose'),
   name: z.string().min(1).max(200).optional(),
   description: z.string().max(2_000).optional(),
   version: z.string().max(200).optional(),

@@ -217,6 +217,7 @@ describe('what is refused before anything runs', () => {
       () => ({ id: 'a b', graph }),
       "The agent 'a b' is not valid: id",
     ],
+    ['the word for the server’s choice', () => ({ id: 'auto', graph }), 'must not be auto'],
     ['no steps', () => ({ id: 'a', graph, maxSteps: 0 }), 'maxSteps'],
     [
       'an unknown policy',
