@@ -30,8 +30,9 @@ export function findEmails(text: string): Finding[] {
   const found: Finding[] = [];
   for (let at = text.indexOf('@'); at !== -1; at = text.indexOf('@', at + 1)) {
     const start = Math.max(localStart(text, at), found.at(-1)?.end ?? 0);
+    if (start >= at) continue;
     const end = domainEnd(text, at);
-    if (start < at && LABELS.test(text.slice(at + 1, end)))
+    if (end > at + 2 && LABELS.test(text.slice(at + 1, end)))
       found.push({ kind: 'email', start, end });
   }
   return found;
