@@ -3,7 +3,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import type { ToolEffects, ToolResult } from '../agent/agent-runner.ts';
 import type { McpServerEntry } from '../config/file/schema.ts';
-import type { Clock } from '../lib/clock.ts';
+import { delay, type Clock } from '../lib/clock.ts';
 import type { JsonObject } from '../lib/json.ts';
 import type { Log } from '../lib/log.ts';
 import { clockedOut } from './deadline.ts';
@@ -42,6 +42,8 @@ interface Attempt {
   again?: true;
 }
 
+/** A call, which somebody may have approved, waits so long for a server that is just being started again. */
+const PATIENCE = 2_000;
 const GOODBYE_WITHIN = 1_000;
 const CLIENT = { name: 'holdfast', version: '1' };
 
@@ -152,6 +154,8 @@ export class McpConnection {
     const { signal } = call;
     let client: Client;
     try {
+      const { pause } = this.#outage;
+      if (pause > 0 && pause <= PATIENCE) await delay(this.#deps.clock, pause, signal);
       client = await clockedOut(this.#connect(), signal);
     } catch {
       signal.throwIfAborted();
@@ -265,7 +269,7 @@ export class McpConnection {
 
   #connect(): Promise<Client> {
     if (this.#client) return Promise.resolve(this.#client);
-    if (this.#retired || !this.#outage.mayTry) return Promise.reject(new Error('Not now.'));
+    if (this.#retired || this.#outage.pause > 0) return Promise.reject(new Error('Not now.'));
     this.#connecting ??= this.#open().finally(() => {
       this.#connecting = undefined;
     });

@@ -19,8 +19,9 @@ export class Outage {
     this.#deps = deps;
   }
 
-  get mayTry(): boolean {
-    return this.#deps.clock.now() >= this.#retryAt;
+  /** Milliseconds until it may be. */
+  get pause(): number {
+    return Math.max(0, this.#retryAt - this.#deps.clock.now());
   }
 
   opened(): void {
