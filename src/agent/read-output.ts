@@ -25,11 +25,13 @@ async function read(
   { files, owner }: ToolRun,
   { ref, offset, length = MOST_BYTES }: z.output<typeof schema>,
 ): Promise<string> {
-  const found = await files.read(owner, ref, offset + length);
+  // One more than is wanted: it says whether the last character is whole.
+  const to = offset + length;
+  const found = await files.read(owner, ref, to + 1);
   if (!found) throw new Error('There is no such output.');
   const { bytes, size } = found;
   if (offset >= size) return `[the end: the output has ${size} bytes]`;
-  const { text, end } = cutAtCharacter(bytes, { from: offset, to: bytes.length });
+  const { text, end } = cutAtCharacter(bytes, { from: offset, to });
   const rest = end < size ? `go on with offset ${end}` : 'the end';
   return `${text}\n[bytes ${offset} to ${end} of ${size}; ${rest}]`;
 }
