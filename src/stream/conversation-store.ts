@@ -66,7 +66,11 @@ export interface ConversationStore {
    * Not temporary, last touched at or before `before` (ISO), the longest untouched first; those behind `after`, which
    * an earlier call ended with.
    */
-  idleSince(before: string, after: IdleConversation | undefined, limit: number): Promise<IdleConversation[]>;
+  idleSince(
+    before: string,
+    after: IdleConversation | undefined,
+    limit: number,
+  ): Promise<IdleConversation[]>;
   /**
    * Inserts or replaces a message. `fence` guards it: a write with a lower fence than the stored one changes nothing
    * and returns `stale_fence`. `gone`: the conversation was deleted.
