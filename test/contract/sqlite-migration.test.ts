@@ -26,8 +26,13 @@ afterEach(() => {
 });
 
 const NEW_TABLES = [
-  ...['approvals', 'approval_audience', 'approval_audit', 'approval_rules', 'outbox'],
-  ...['files', 'erasures'],
+  'approvals',
+  'approval_audience',
+  'approval_audit',
+  'approval_rules',
+  'outbox',
+  'files',
+  'erasures',
 ];
 const NEW_INDEXES = ['conversations_owner', 'conversations_idle'];
 
