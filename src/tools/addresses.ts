@@ -25,7 +25,6 @@ function isPublicV4(address: ipaddr.IPv4): boolean {
 
 /** Is it a public unicast address? Forms that carry an IPv4 address are as public as that one; tunnels are not. */
 export function isPublicAddress(text: string): boolean {
-  if (ipaddr.isValid(text)) return true;
   if (!ipaddr.isValid(text)) return false;
   const address = ipaddr.parse(text);
   if (!('isIPv4MappedAddress' in address)) return isPublicV4(address);
