@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { notToday } from './test/support/rotation.mjs';
 
 export default {
   // On two cores jest would take one; much of a run is waiting for servers, leases and stores.
@@ -12,6 +13,7 @@ export default {
     ],
   },
   testMatch: ['<rootDir>/test/**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', ...notToday()],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   setupFilesAfterEnv: ['<rootDir>/test/support/leaks.ts'],
   testSequencer: '<rootDir>/test/support/longest-first.mjs',

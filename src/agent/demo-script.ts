@@ -218,8 +218,10 @@ function help(): string {
 export function script(question: string, results: string[]): Iterable<Step> {
   // Files of the user's are named, and shown, behind the text.
   const said = question.replace(/\n\n\[attachment: [^]*$/, '').trim();
+  // Where an answer failed, the question before it stands in front of this one.
+  const newest = said.slice(said.lastIndexOf('\n\n') + 1).trim();
   for (const command of COMMANDS) {
-    const match = command.pattern.exec(said);
+    const match = command.pattern.exec(newest);
     if (match) return command.play(match.slice(1), results);
   }
   return sentence(help());

@@ -16,7 +16,7 @@ import { checkReader, readAll, truthOf } from '../support/truth.ts';
 const MIB = 1024 * 1024;
 const STALLED = 40;
 /** When a sample falls is chance: more pairs are calmer. */
-const PAIRS = Number(process.env['READER_PAIRS'] ?? 1);
+const PAIRS = Number(process.env['READER_PAIRS'] ?? 2);
 /** Several times what the kernel holds for a socket that is not read. */
 const EVENTS = 5_000;
 const WORD = 'w'.repeat(1000);

@@ -281,7 +281,7 @@ describe('the model sees', () => {
           expect(bench.executed.filter(({ name }) => name === 'free')).toHaveLength(frees.length);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: Number(process.env['APPROVAL_RUNS'] ?? 60) },
     );
   });
 });

@@ -59,7 +59,7 @@ function hooked(mongo: MongoConnection, before: () => Promise<void> | void): Mon
 }
 
 /** CRASH_STRIDE=1 dies at every single call. */
-const STRIDE = Number(process.env['CRASH_STRIDE'] ?? 5);
+const STRIDE = Number(process.env['CRASH_STRIDE'] ?? 11);
 
 describeMongo('forks that are interrupted', (at) => {
   afterEach(() => at.clear());

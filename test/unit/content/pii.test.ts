@@ -152,7 +152,7 @@ describe('what belongs to persons', () => {
     expect(counterexample).toBeNull();
   });
 
-  test('a hundred thousand characters of the worst kinds take less than 50 ms each', () => {
+  test('a hundred thousand characters of the worst kinds are no matter of seconds', () => {
     const worst = [
       'a',
       '@',
@@ -186,7 +186,8 @@ describe('what belongs to persons', () => {
         return process.cpuUsage(began).user / 1_000;
       });
       const best = Math.min(...times);
-      return best < 50 ? [] : [`${seed.slice(0, 20)}: ${Math.round(best)} ms`];
+      // Some tens of ms on a machine that does nothing else; what grows with the square takes minutes.
+      return best < 250 ? [] : [`${seed.slice(0, 20)}: ${Math.round(best)} ms`];
     });
 
     expect(slow).toEqual([]);
