@@ -5,7 +5,7 @@
 const HALVES = [
   [
     ...['kill', 'redis-faults', 'races', 'skew', 'torture'].map((name) => `e2e/cluster/${name}`),
-    ...['approvals-races', 'readers', 'examples/use-chat'].map((name) => `e2e/${name}`),
+    ...['approvals-races', 'readers', 'examples/use-chat', 'page/page'].map((name) => `e2e/${name}`),
     ...['mongo-faults', 'mongo-records-faults', 'mongo-checkpoint-faults', 'mongo-jobs-model'].map(
       (name) => `integration/store/${name}`,
     ),
@@ -15,7 +15,7 @@ const HALVES = [
     ...['zombie', 'mongo-faults', 'expiry', 'rolling', 'abort', 'core-races'].map(
       (name) => `e2e/cluster/${name}`,
     ),
-    ...['approvals-kill', 'torture', 'drain'].map((name) => `e2e/${name}`),
+    ...['approvals-kill', 'torture', 'drain', 'kill'].map((name) => `e2e/${name}`),
     ...['redis-jobs-faults', 'redis-log-faults', 'redis-jobs-model', 'redis-connection'].map(
       (name) => `integration/store/${name}`,
     ),
