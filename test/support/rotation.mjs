@@ -5,7 +5,9 @@
 const HALVES = [
   [
     ...['kill', 'redis-faults', 'races', 'skew', 'torture'].map((name) => `e2e/cluster/${name}`),
-    ...['approvals-races', 'readers', 'examples/use-chat', 'page/page'].map((name) => `e2e/${name}`),
+    ...['approvals-races', 'readers', 'examples/use-chat', 'page/page'].map(
+      (name) => `e2e/${name}`,
+    ),
     ...['mongo-faults', 'mongo-records-faults', 'mongo-checkpoint-faults', 'mongo-jobs-model'].map(
       (name) => `integration/store/${name}`,
     ),
