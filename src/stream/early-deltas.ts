@@ -16,19 +16,21 @@ export class EarlyDeltas {
   /** True: the view went on. `busy`: the view is being read anew, nothing may be appended to it now. */
   take(view: LogView, preview: Preview, busy: boolean): boolean {
     if (view.closed || !preview.events.every(({ type }) => isDelta(type))) return false;
-    if (!busy && extend(view, preview)) return this.catchUp(view) || true;
+    if (!busy && extend(view, preview)) {
+      this.catchUp(view);
+      return true;
+    }
     if (preview.after.seq >= view.head.seq) this.#keep(preview);
     return false;
   }
 
   /** The view went on: perhaps to where kept deltas begin. */
-  catchUp(view: LogView): boolean {
+  catchUp(view: LogView): void {
     const kept = this.#kept.get(view.generationId);
-    if (!kept) return false;
+    if (!kept) return;
     const went = extend(view, kept);
     // Else they go on from something that never came, or were withdrawn.
     if (went || kept.after.seq <= view.head.seq) this.forget(view.generationId);
-    return went;
   }
 
   forget(generationId: string): void {
