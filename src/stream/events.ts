@@ -119,6 +119,8 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     data: jsonSchema.optional(),
     path,
   }),
+  /** What the user wrote meanwhile, where the agent heard it; `heard` false: the answer ended before that. */
+  event('steered', { part, messageId: z.string(), text: z.string(), heard: z.boolean() }),
   event('custom', { data: jsonSchema, path }),
   event('segment', {
     reason: z.enum(['resumed', 'recovered']),

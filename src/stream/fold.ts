@@ -101,6 +101,7 @@ export class MessageFold {
       case 'tool_ready':
       case 'tool_result':
       case 'attachment':
+      case 'steered':
         this.#status = 'running';
         return this.#toolEvent(body, seq);
       case 'pending_action':
@@ -165,12 +166,12 @@ export class MessageFold {
   }
 
   #toolEvent(
-    body: EventOf<'tool_call' | 'tool_ready' | 'tool_result' | 'attachment'>,
+    body: EventOf<'tool_call' | 'tool_ready' | 'tool_result' | 'attachment' | 'steered'>,
     seq: number,
   ): void {
-    if (body.type === 'attachment') {
-      const { part, ...attachment } = body;
-      return this.#begin(part, attachment, seq);
+    if (body.type === 'attachment' || body.type === 'steered') {
+      const { part, ...whole } = body;
+      return this.#begin(part, whole, seq);
     }
     if (body.type === 'tool_call') {
       const { part, toolCallId, name, path } = body;

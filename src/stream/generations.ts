@@ -52,7 +52,7 @@ export interface StartRequest {
   roles?: string[];
   /** The caller's preferred language, a BCP 47 tag. */
   locale?: string;
-  onBusy: 'reject' | 'enqueue' | 'interrupt';
+  onBusy: 'reject' | 'enqueue' | 'interrupt' | 'steer';
   temporary: boolean;
   timezone?: string;
   /** Uploaded before, by the caller. */
@@ -93,7 +93,8 @@ export interface Started {
   conversationId: string;
   messageId: string;
   responseMessageId: string;
-  status: 'started' | 'queued' | 'attached';
+  /** `steered`: the ids are those of the answer that is being made, `messageId` is the message's. */
+  status: 'started' | 'queued' | 'attached' | 'steered';
 }
 
 /** `answer` is the short form where the action asks one question; only the action knows that question's id. */

@@ -55,16 +55,27 @@ export const attachmentPartSchema = z.object({
   data: jsonSchema.optional(),
   path,
 });
+/** What the user wrote while the answer was being made, where the agent heard it. */
+export const steeredPartSchema = z.object({
+  type: z.literal('steered'),
+  /** As the client named it. */
+  messageId: z.string(),
+  text: z.string(),
+  /** False: the answer ended before that. */
+  heard: z.boolean(),
+});
 
 export const partSchema = z.discriminatedUnion('type', [
   textPartSchema,
   reasoningPartSchema,
   toolCallPartSchema,
   attachmentPartSchema,
+  steeredPartSchema,
 ]);
 export type TextPart = z.infer<typeof textPartSchema>;
 export type ReasoningPart = z.infer<typeof reasoningPartSchema>;
 export type ToolCallPart = z.infer<typeof toolCallPartSchema>;
+export type SteeredPart = z.infer<typeof steeredPartSchema>;
 export type MessagePart = z.infer<typeof partSchema>;
 
 const tokens = z.number().int().nonnegative();
