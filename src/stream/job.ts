@@ -36,11 +36,23 @@ export interface Again {
   continues: string | null;
 }
 
+/** A message of the user's that came while the answer was being made, and is handed to the agent at its next step (T18). */
+export interface Steer {
+  messageId: string;
+  /** As a job's own: `<tenant>/<user>/<key>`, unique over all jobs and all steers. */
+  idempotencyKey: string;
+  /** Hash of the request body without `conversationId`, and that id where the request gave one. */
+  request: { hash: string; conversationId: string | null };
+  text: string;
+  /** Epoch ms by the store's clock. */
+  at: number;
+}
+
 interface JobBase {
   generationId: string;
   conversationId: string;
   owner: Owner;
-  /** `<tenant>/<user>/<key>`, unique over all jobs. */
+  /** `<tenant>/<user>/<key>`, unique over all jobs and all steers. */
   idempotencyKey: string;
   /** Hash of the request body without `conversationId`, and that id where the first request gave one. */
   request: { hash: string; conversationId: string | null };
@@ -71,6 +83,8 @@ interface JobBase {
   ledger: LedgerEntry[];
   /** How earlier actions ended, oldest first. */
   resolutions: Resolution[];
+  /** What came while the answer was being made, oldest first; absent: nothing did. */
+  steers?: Steer[];
   /** Epoch ms by the store's clock. */
   createdAt: number;
   startedAt: number | null;

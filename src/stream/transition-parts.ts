@@ -42,6 +42,7 @@ export function base(job: Job): Omit<QueuedJob, 'status' | 'reason' | 'queuedAt'
     revision: job.revision,
     ledger: job.ledger,
     resolutions: job.resolutions,
+    ...(job.steers && { steers: job.steers }),
     createdAt: job.createdAt,
     startedAt: job.startedAt,
   };
