@@ -34,7 +34,7 @@ export function isTimezone(name: string): boolean {
   }
 }
 
-const onBusy = z.enum(['reject', 'enqueue', 'interrupt']).default('reject');
+const BUSY_POLICIES = ['reject', 'enqueue', 'interrupt'] as const;
 const timezone = z
   .string()
   .refine(isTimezone, 'must be an IANA time zone')
@@ -57,7 +57,7 @@ export function chatSchema(limits: { textChars: number }) {
       .meta({ description: 'Null: beside the first turn. Omitted: after the newest answer.' })
       .exactOptional(),
     agentId: id.exactOptional(),
-    onBusy,
+    onBusy: z.enum([...BUSY_POLICIES, 'steer']).default('reject'),
     temporary: z.boolean().default(false),
     timezone,
     files: z
@@ -74,7 +74,7 @@ export const againSchema = z.strictObject({
   conversationId: id,
   messageId: id.meta({ description: 'The answer; to make it again also the user’s message.' }),
   agentId: id.exactOptional(),
-  onBusy,
+  onBusy: z.enum(BUSY_POLICIES).default('reject'),
   timezone,
   metadata: jsonObjectSchema.default({}),
 });
@@ -90,7 +90,7 @@ export const startedSchema = z.object({
   conversationId: z.string(),
   messageId: z.string(),
   responseMessageId: z.string(),
-  status: z.enum(['started', 'queued', 'attached']),
+  status: z.enum(['started', 'queued', 'attached', 'steered']),
 });
 
 const target = { generationId: id.exactOptional(), conversationId: id.exactOptional() };

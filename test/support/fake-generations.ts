@@ -50,6 +50,8 @@ export class FakeGenerations implements Generations {
   /** So many subscriptions are told to come later. */
   later = 0;
   repeated = false;
+  /** Messages are handed to the generation that was started last. */
+  steers = false;
 
   /** The next call fails with this. */
   refuse(error: Error): void {
@@ -73,7 +75,7 @@ export class FakeGenerations implements Generations {
 
   async start(owner: Owner, request: StartRequest): Promise<Started> {
     this.#record('start', owner, request);
-    this.#count += 1;
+    if (!this.steers) this.#count += 1;
     const generationId = `gen_${this.#count}`;
     const conversationId = request.conversationId ?? `conv_${this.#count}`;
     if (request.conversationId !== undefined) this.#own(owner, conversationId, 'conversation');
@@ -84,7 +86,7 @@ export class FakeGenerations implements Generations {
       conversationId,
       messageId: request.messageId ?? `msg_${this.#count}`,
       responseMessageId: `msg_${this.#count}_answer`,
-      status: 'started',
+      status: this.steers ? 'steered' : 'started',
     };
   }
 

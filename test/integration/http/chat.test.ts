@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { AppError } from '../../../src/errors.ts';
 import type { ErrorCode } from '../../../src/errors.ts';
+import { startedSchema } from '../../../src/http/schemas.ts';
 import { hashOf } from '../../../src/lib/json.ts';
 import { answerOf, codeOf, LOCAL, post, startHttpApp } from './harness.ts';
 import type { HttpApp } from './harness.ts';
@@ -47,6 +48,24 @@ describe('the chat routes over HTTP', () => {
           }),
         },
       ]);
+    });
+
+    test('hands on that a message is to steer, and answers with the generation that it steers', async () => {
+      const { body } = await answerOf(post(app, '/api/chat', { text: 'hi' }));
+      const { conversationId, generationId } = body;
+      app.generations.steers = true;
+
+      const answer = await answerOf(
+        post(app, '/api/chat', { text: 'and', conversationId, messageId: 'm-2', onBusy: 'steer' }),
+      );
+
+      app.generations.steers = false;
+      expect(app.generations.called('start').at(-1)).toMatchObject([{ onBusy: 'steer' }]);
+      expect(answer.status).toBe(202);
+      const ids = { generationId, streamId: generationId, conversationId, messageId: 'm-2' };
+      expect(answer.body).toMatchObject({ ...ids, status: 'steered' });
+      expect(() => startedSchema.parse(answer.body)).not.toThrow();
+      expect(answer.headers.get('location')).toBe(`/api/chat/stream/${String(generationId)}`);
     });
 
     test('hashes the body alike with and without conversationId, defaults and key', async () => {

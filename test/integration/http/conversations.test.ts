@@ -295,7 +295,7 @@ describe('conversations over HTTP', () => {
       ['no message', { messageId: undefined }],
       ['a null message', { messageId: null }],
       ['a text', { text: 'x' }],
-      ['an unknown policy', { onBusy: 'steer' }],
+      ['a policy of messages alone', { onBusy: 'steer' }],
       ['a zone that is none', { timezone: 'Mars/Olympus' }],
       ['metadata that is no object', { metadata: [] }],
     ])('%s is refused with 400', async (_name, over) => {

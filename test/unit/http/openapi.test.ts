@@ -160,7 +160,7 @@ describe('the OpenAPI document', () => {
       properties: {
         text: { type: 'string', maxLength: 100_000 },
         messageId: { pattern: '^[A-Za-z0-9_.:-]{1,128}$' },
-        onBusy: { enum: ['reject', 'enqueue', 'interrupt'], default: 'reject' },
+        onBusy: { enum: ['reject', 'enqueue', 'interrupt', 'steer'], default: 'reject' },
       },
     });
     expect(
