@@ -24,7 +24,8 @@ export interface SendOptions extends CallOptions {
   /** Null: beside the first turn. Omitted: after the newest answer. */
   parentMessageId?: string | null;
   agentId?: string;
-  onBusy?: 'reject' | 'enqueue' | 'interrupt';
+  /** `steer` hands it to the answer that is being made: the Turn is of that one. */
+  onBusy?: 'reject' | 'enqueue' | 'interrupt' | 'steer';
   temporary?: boolean;
   timezone?: string;
   files?: Json[];
@@ -32,7 +33,8 @@ export interface SendOptions extends CallOptions {
 }
 
 export interface AgainOptions
-  extends CallOptions, Pick<SendOptions, 'agentId' | 'onBusy' | 'timezone' | 'metadata'> {
+  extends CallOptions, Pick<SendOptions, 'agentId' | 'timezone' | 'metadata'> {
+  onBusy?: Exclude<SendOptions['onBusy'], 'steer' | undefined>;
   /** Makes a repeat the same turn; made here if omitted. */
   key?: string;
 }
@@ -150,6 +152,8 @@ interface Status {
 export function createChatClient(options: ChatClientOptions): ChatClient {
   const api = new Api(options);
   const tools = options.tabs === false ? undefined : tabTools();
+  /** By generation, while somebody reads them: a message that steers one opens no second stream. */
+  const reading = new Map<string, Live>();
 
   const liveTurn = (
     ids: { generationId: string; conversationId: string; messageId: string },
@@ -159,9 +163,15 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
     const own = (from: Place, signal: AbortSignal): AsyncIterable<Step> =>
       follow({ api, generationId }, from, signal);
     const name = `holdfast 1 ${api.baseUrl} ${generationId}`;
-    const source: Source = (from, signal) =>
-      tools ? shareTabs({ ...tools, name, own }, from, signal) : own(from, signal);
-    const live = new Live(source, begin);
+    const source: Source = async function* readAs(from, signal) {
+      reading.set(generationId, live);
+      try {
+        yield* tools ? shareTabs({ ...tools, name, own }, from, signal) : own(from, signal);
+      } finally {
+        reading.delete(generationId);
+      }
+    };
+    const live = reading.get(generationId) ?? new Live(source, begin);
     let done: Promise<StreamState> | undefined;
     return {
       ...ids,

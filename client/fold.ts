@@ -52,6 +52,7 @@ function foldStatus(state: StreamState, event: StreamEvent): StreamState {
     case 'tool_ready':
     case 'tool_result':
     case 'attachment':
+    case 'steered':
       return state.status === 'running' ? state : { ...state, status: 'running' };
     case 'pending_action':
       return { ...state, status: 'paused', pendingAction: event.action };
@@ -115,9 +116,10 @@ function foldPart(state: StreamState, event: StreamEvent): StreamState {
       const fresh = { type: 'tool_call', toolCallId, name, args: {}, status: 'streaming' } as const;
       return withPart(state, event.part, () => ({ ...fresh, ...(path && { path }) }));
     }
-    case 'attachment': {
-      const { seq: _seq, at: _at, part, ...attachment } = event;
-      return withPart(state, part, () => attachment);
+    case 'attachment':
+    case 'steered': {
+      const { seq: _seq, at: _at, part, ...whole } = event;
+      return withPart(state, part, () => whole);
     }
     case 'tool_ready':
       return withCall(state, event.toolCallId, () => ({ args: event.args, status: 'ready' }));

@@ -38,7 +38,16 @@ export interface AttachmentPart {
   path?: string[];
 }
 
-export type MessagePart = TextPart | ToolCallPart | AttachmentPart;
+/** What the user wrote while the answer was being made, where the agent heard it. */
+export interface SteeredPart {
+  type: 'steered';
+  messageId: string;
+  text: string;
+  /** False: the answer ended before that. */
+  heard: boolean;
+}
+
+export type MessagePart = TextPart | ToolCallPart | AttachmentPart | SteeredPart;
 
 /** Tokens. `cacheRead` is part of the input, `reasoning` part of the output. */
 export interface TokenCount {
@@ -205,6 +214,7 @@ export interface EventBodies {
     data?: Json;
     path?: string[];
   };
+  steered: { part: number; messageId: string; text: string; heard: boolean };
   custom: { data: Json; path?: string[] };
   segment: {
     reason: 'resumed' | 'recovered';

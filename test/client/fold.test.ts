@@ -80,6 +80,13 @@ const turnArb: fc.Arbitrary<Body> = fc.oneof(
   fc.constant<Body>({ type: 'segment', reason: 'resumed', keep: 1 }),
   fc.constant<Body>({ type: 'custom', data: { a: [1] } }),
   fc.constant<Body>({ type: 'attachment', part: 0, name: 'a.png', mediaType: 'image/png' }),
+  fc.boolean().map((heard): Body => ({
+    type: 'steered',
+    part: 0,
+    messageId: 'm2',
+    text: 'rather',
+    heard,
+  })),
 );
 
 /** A random log with turns at random places; a recovery at its end brings back the state of an earlier place. */
@@ -169,6 +176,7 @@ test('the types of the wire are those of the server', () => {
     status: Same<Wire.GenerationStatus, Events.GenerationStatus>;
     result: Same<Wire.ToolResultStatus, Messages.ToolResultStatus>;
     call: Same<NoJson<Wire.ToolCallPart>, NoJson<Messages.ToolCallPart>>;
+    steered: Same<Wire.SteeredPart, Messages.SteeredPart>;
     decision: Same<NoJson<Wire.Decision>, NoJson<Actions.Decision>>;
     request: Same<NoJson<Wire.ApprovalRequest>, NoJson<Actions.ApprovalRequest>>;
     message: Same<Omit<Wire.Message, 'content'>, Omit<Messages.Message, 'content'>>;
@@ -187,6 +195,7 @@ test('the types of the wire are those of the server', () => {
     status: true,
     result: true,
     call: true,
+    steered: true,
     decision: true,
     request: true,
     message: true,
@@ -209,6 +218,7 @@ test('the types of the wire are those of the server', () => {
       usage: true,
       title: true,
       attachment: true,
+      steered: true,
       custom: true,
       segment: true,
       done: true,

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { createChatClient } from '../../client/index.ts';
 import { useScripted } from '../support/resumed.ts';
-import { answer, hangUp, type Step } from '../support/scripted-server.ts';
+import { answer, hangUp, silentAfter, type Step } from '../support/scripted-server.ts';
 
 const scripted = useScripted();
 
@@ -65,4 +65,45 @@ test('branches and forks', async () => {
     body: '{"messageId":"m7"}',
     headers: { 'idempotency-key': 'k' },
   });
+});
+
+const event = (n: number, type: string, data: object): string =>
+  `id: t.1.${n}\nevent: ${type}\ndata: ${JSON.stringify({ seq: n, at: '', ...data })}\n\n`;
+
+test('a message that steers is shown by the stream that is read already, with its id', async () => {
+  const created = event(1, 'created', {
+    generationId: 'g1',
+    conversationId: 'c1',
+    agentId: 'a',
+    model: 'm',
+    userMessage: { messageId: 'm1' },
+    responseMessageId: 'r1',
+  });
+  const sentAgain = json(202, { generationId: 'g1', conversationId: 'c1', messageId: 'm2' });
+  const open: Parameters<Step>[0][] = [];
+  const stream: Step = (res, req) => {
+    open.push(res);
+    silentAfter(created)(res, req);
+  };
+  const { url, asked } = await scripted(STARTED, stream, sentAgain);
+  const chat = client(url);
+  const turn = await chat.send('hi');
+  const states = turn.states()[Symbol.asyncIterator]();
+  await states.next();
+
+  const steering = { conversationId: 'c1', messageId: 'm2', onBusy: 'steer' } as const;
+  const same = await chat.send('rather', steering);
+  const heard = { part: 0, messageId: 'm2', text: 'rather', heard: true };
+  const done = { status: 'completed', message: { status: 'complete' }, usage: null };
+  open[0]?.write(event(2, 'steered', heard) + event(3, 'done', done));
+
+  expect(same).toMatchObject({ generationId: turn.generationId, messageId: 'm2' });
+  const last = await same.done;
+  expect(last.message.content).toEqual([
+    { type: 'steered', messageId: 'm2', text: 'rather', heard: true },
+  ]);
+  expect(await turn.done).toBe(last);
+  expect(JSON.parse(asked[2]?.body ?? '')).toMatchObject({ text: 'rather', onBusy: 'steer' });
+  expect(asked.filter(({ method }) => method === 'GET')).toHaveLength(1);
+  await states.return?.();
 });
