@@ -21,6 +21,7 @@ import { NO_FILES } from './run-files.ts';
 import { deferredOf, findToolsTool } from './find-tools.ts';
 import { readOutputTool } from './read-output.ts';
 import { ALL_SHOWN, shownMiddleware, shownTools, type Shown } from './shown-tools.ts';
+import { standIns, type OpenCalls } from './stand-ins.ts';
 import { toolGuard } from './tool-guard.ts';
 import type { CompiledAgent, ToolDefinition, ToolRun } from './tools.ts';
 
@@ -36,6 +37,7 @@ interface Run {
   segment: { gate: FlowGate; stop: AbortController; saver: BaseCheckpointSaver };
   /** What approval steps have been asking since before this segment. */
   asked: ReadonlyMap<string, ApprovalValue>;
+  open: OpenCalls;
   /** The log and the ledger know a call by its id alone, so the agents of a run share this. */
   usedToolIds: Set<string>;
 }
@@ -114,8 +116,9 @@ async function handsOf(definition: SubAgentDefinition, run: Run, { isOwn = false
   const { tools: own, toolSources = [], maxToolCalls } = definition;
   const { deps, request, segment, asked } = run;
   const of = { owner: request.owner, signal: segment.stop.signal };
-  const found = await Promise.all(toolSources.map((source) => source.list(of)));
-  const given = [...own, ...found.flat()];
+  const offers = await Promise.all(toolSources.map((source) => source.list(of)));
+  const found = [...own, ...offers.flatMap((offer) => offer.tools)];
+  const given = [...found, ...standIns(run.open, { given: found, offers })];
   const { more, shown } = isOwn ? NOTHING_MORE : searchable(given, definition);
   const tools = [...given, ...more];
   const toolRun: ToolRun = {

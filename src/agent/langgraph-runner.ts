@@ -29,6 +29,7 @@ import type { PendingInterrupt } from './pending-interrupts.ts';
 import type { RunFiles } from './run-files.ts';
 import { runError } from './run-errors.ts';
 import type { Summaries } from './summaries.ts';
+import { openCalls } from './stand-ins.ts';
 import { standingOf, toolCallIds, withQuestion } from './standing.ts';
 import type { ToolDefinition } from './tools.ts';
 import { WatchedSaver } from './watched-saver.ts';
@@ -191,11 +192,13 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
       entry.kind === 'start' ? { standing: undefined, pending: [] } : await asked(request);
     const way: WayOn = entry.kind === 'start' ? { go: 'on' } : wayOn(found.pending, entry.answered);
     if (way.go === 'pause') return way.pause;
+    const shown = askedBefore(found.pending);
     const run = {
       deps,
       request,
       segment,
-      asked: askedBefore(found.pending),
+      asked: shown,
+      open: openCalls(found.standing, shown),
       usedToolIds: new Set(toolCallIds(found.standing)),
     };
     const built = await buildAgent(definition, run);

@@ -66,7 +66,16 @@ export interface ToolSource {
   /** Changes with everything that the source is made of. */
   readonly id: string;
   /** Made for each segment of a run. Never rejects for want of a server: what can't be reached offers nothing, or says so when called. */
-  list(run: { owner: Owner; signal: AbortSignal }): Promise<readonly ToolDefinition[]>;
+  list(run: { owner: Owner; signal: AbortSignal }): Promise<ToolOffer>;
+}
+
+export interface ToolOffer {
+  tools: readonly ToolDefinition[];
+  /**
+   * For a call that was made when more was known: a tool that finds out when it is called, or says that its server can't be
+   * reached. Undefined where it is not one of this source's, or all that its server has is known. `parameters`: what is known of it.
+   */
+  standIn(call: { name: string; parameters: JsonObject }): ToolDefinition | undefined;
 }
 
 export interface ToolDefinition {

@@ -26,6 +26,11 @@ export function mcpToolName(server: string, tool: string): string {
   return `${name.slice(0, LONGEST - HASH_LENGTH - 1)}_${hash}`;
 }
 
+/** The server of a tool by the name that the model sees: names of servers have no `__`. */
+export function mcpServerOf(modelName: string): string | undefined {
+  return /^mcp__(.+?)__/su.exec(modelName)?.[1];
+}
+
 /** `mcp:server:tool` as a pattern over the names that the model sees; anything else is itself. */
 export function modelPattern(pattern: string): string {
   const [, server, tool] = /^mcp:([^:]*):(.*)$/su.exec(pattern) ?? [];

@@ -58,6 +58,7 @@ export class McpConnection {
   #client: Client | undefined;
   #transport: Transport | undefined;
   #tools: readonly McpTool[] = [];
+  #listed = false;
   #stale = true;
   #listing: Promise<void> | undefined;
   #inUse = 0;
@@ -83,8 +84,8 @@ export class McpConnection {
     return this.#inUse > 0;
   }
 
-  /** What it offers, or offered the last time that it could be asked. Never rejects. */
-  async tools(signal: AbortSignal): Promise<readonly McpTool[]> {
+  /** What it offers, or offered the last time that it could be asked; `known`: it could be asked once. Never rejects. */
+  async tools(signal: AbortSignal): Promise<{ known: boolean; tools: readonly McpTool[] }> {
     await this.#use(async () => {
       try {
         const known = this.#tools.length > 0;
@@ -96,7 +97,25 @@ export class McpConnection {
         // Counted and logged where it happened; what is known stays.
       }
     });
-    return this.#tools;
+    return { known: this.#listed, tools: this.#tools };
+  }
+
+  /**
+   * The tool that the model knows by this name; undefined where the server has none. A result where the server can't be
+   * asked, which is counted as that of a call. Rejects only where the run was aborted.
+   */
+  async find(modelName: string, signal: AbortSignal): Promise<McpTool | ToolResult | undefined> {
+    return this.#use(async () => {
+      try {
+        await this.#patience(signal);
+        await clockedOut(this.#upToDate(), signal);
+      } catch {
+        this.#count(signal.aborted ? 'aborted' : 'unreachable');
+        signal.throwIfAborted();
+        return this.#unreachable;
+      }
+      return this.#tools.find((tool) => tool.modelName === modelName);
+    });
   }
 
   /** Rejects only where the run was aborted: whatever else happens is a result for the model. */
@@ -150,12 +169,16 @@ export class McpConnection {
     }
   }
 
+  async #patience(signal: AbortSignal): Promise<void> {
+    const { pause } = this.#outage;
+    if (pause > 0 && pause <= PATIENCE) await delay(this.#deps.clock, pause, signal);
+  }
+
   async #attempt(call: McpCall): Promise<Attempt> {
     const { signal } = call;
     let client: Client;
     try {
-      const { pause } = this.#outage;
-      if (pause > 0 && pause <= PATIENCE) await delay(this.#deps.clock, pause, signal);
+      await this.#patience(signal);
       client = await clockedOut(this.#connect(), signal);
     } catch {
       signal.throwIfAborted();
@@ -229,11 +252,13 @@ export class McpConnection {
 
   async #upToDate(): Promise<void> {
     const client = await this.#connect();
-    if (!this.#stale) return;
-    this.#listing ??= this.#list(client).finally(() => {
-      this.#listing = undefined;
-    });
+    // Whoever comes while it is being read waits for it, too.
+    if (this.#stale)
+      this.#listing ??= this.#list(client).finally(() => {
+        this.#listing = undefined;
+      });
     await this.#listing;
+    this.#listed = true;
   }
 
   async #list(client: Client): Promise<void> {

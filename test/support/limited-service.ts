@@ -23,16 +23,16 @@ export interface LimitedService {
   stop(): Promise<void>;
 }
 
-/** The service in memory with the demo agents, or those given, under limits of a file. */
+/** The service with the demo agents, or those given, under limits of a file; in memory where `env` does not say. */
 export async function startLimitedService(
-  part: Partial<ConfigFile>,
+  { env = {}, ...part }: Partial<ConfigFile> & { env?: Record<string, string> },
   content: readonly ContentHook[] = [],
   agents?: readonly OwnAgent[],
 ): Promise<LimitedService> {
   const file = { current: { ...NO_FILE, ...part } };
   const log: string[] = [];
   const releasers = new Releasers();
-  const context = await createContext(loadConfig({ PROFILE: 'memory' }), {
+  const context = await createContext(loadConfig({ PROFILE: 'memory', ...env }), {
     file,
     content,
     ...(agents && { agents }),

@@ -147,10 +147,10 @@ export async function toolsOf(
   patterns: string[],
   owner = ALICE,
 ): Promise<Map<string, ToolDefinition>> {
-  const found = await bench.tools
+  const { tools } = await bench.tools
     .source(patterns)
     .list({ owner, signal: new AbortController().signal });
-  return new Map(found.map((tool) => [tool.name, tool]));
+  return new Map(tools.map((tool) => [tool.name, tool]));
 }
 
 /** Of the server behind it: its tool `whoami`. */

@@ -55,7 +55,7 @@ describe('connections', () => {
   test('of a server that is no longer in the file, or is another one there, are closed', async () => {
     await using bench = mcpBench({ notes: stdioEntry() });
     const source = bench.tools.source(['mcp:notes:*']);
-    const list = async () => source.list({ owner: ALICE, signal: quiet });
+    const list = async () => (await source.list({ owner: ALICE, signal: quiet })).tools;
     const byName = async (name: string) => (await list()).find((tool) => tool.name === name);
     const first = await pidOf(await byName('mcp__notes__whoami'));
 

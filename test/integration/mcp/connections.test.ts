@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ToolDefinition } from '../../../src/agent/tools.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import {
+  ALICE,
   McpHttpServer,
   McpLedger,
   mcpBench,
@@ -38,11 +39,14 @@ describe('a server that works', () => {
     await bench[Symbol.asyncDispose]();
   });
 
-  test('is not started by naming it', async () => {
+  test('is not started by naming it; whoever is first, and whoever comes meanwhile, gets all its tools', async () => {
     await using other = mcpBench({ notes: stdioEntry() });
     other.tools.source(['mcp:notes:*']);
 
     expect(other.counted).toEqual([]);
+    const found = await Promise.all([1, 2, 3].map(() => toolsOf(other, ['mcp:notes:*'])));
+    expect(found.map(({ size }) => size)).toEqual([12, 12, 12]);
+    expect(other.counted).toEqual(['notes connected ok', 'notes up true']);
   });
 
   test('offers its tools under names of their own, with their effects', async () => {
@@ -239,6 +243,53 @@ describe('a server that dies', () => {
     await toolsOf(bench, ['mcp:missing:*']);
     expect(bench.counted.filter((it) => it === 'missing connected failed')).toHaveLength(2);
     expect(bench.logged).toHaveLength(3);
+  });
+
+  test('before it could be asked: what was called earlier waits for it, is checked by its own schema, and runs', async () => {
+    using ledger = new McpLedger();
+    await using server = await McpHttpServer.begin({ MCP_LEDGER: ledger.file });
+    await server.kill();
+    const clock = new FakeClock();
+    const servers = { notes: server.entry(), other: server.entry() };
+    await using bench = mcpBench(servers, { clock });
+    const { signal } = new AbortController();
+    const source = bench.tools.source(['mcp:notes:*_mail', 'mcp:gone:*']);
+    const offer = await source.list({ owner: ALICE, signal });
+    const callOf = (name: string) => offer.standIn({ name, parameters: { type: 'object' } });
+    expect(offer.tools).toEqual([]);
+    expect(callOf('mcp__other__send_mail')).toBeUndefined();
+    expect(callOf('calculator')).toBeUndefined();
+    expect(callOf('mcp__notes__send_mail')?.effects).toBe('unsafe');
+
+    const down = callTool(callOf('mcp__notes__send_mail'), { to: 'x' });
+    await clock.advance(1_000);
+    expect(await down).toMatchObject({
+      status: 'error',
+      text: expect.stringMatching(/'notes' can't be reached now/),
+    });
+    expect(await callTool(callOf('mcp__gone__any'), {})).toMatchObject({
+      text: "The MCP server 'gone' is not available.",
+    });
+
+    const approved = callTool(callOf('mcp__notes__send_mail'), { to: 'y' });
+    await server.start();
+    await clock.advance(2_000);
+    expect(await approved).toEqual({ status: 'ok', text: 'sent to y' });
+    expect(await callTool(callOf('mcp__notes__send_mail'), { to: '' })).toMatchObject({
+      status: 'error',
+      text: expect.stringMatching(/are not valid: to: must NOT have fewer/),
+    });
+    for (const name of ['mcp__notes__wipe', 'mcp__notes__none'])
+      expect((await callTool(callOf(name))).text).toBe(`There is no tool called ${name} any more.`);
+    expect(ledger.lines.filter((it) => 'name' in it)).toMatchObject([{ name: 'send_mail' }]);
+    expect(bench.counted.filter((it) => it.includes(' called '))).toEqual([
+      'notes called unreachable',
+      'notes called ok',
+    ]);
+
+    // Now all that it has is known, so what is not there is not there.
+    const now = await source.list({ owner: ALICE, signal });
+    expect(now.standIn({ name: 'mcp__notes__none', parameters: {} })).toBeUndefined();
   });
 
   test('a server that says nothing is given up in time', async () => {

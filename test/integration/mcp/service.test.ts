@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { fileSchema } from '../../../src/config/file/schema.ts';
 import { request, type ApiAnswer, type Turn } from '../../support/api.ts';
@@ -49,19 +52,45 @@ afterEach(async () => {
   open = [];
 });
 
+interface Begun {
+  service: LimitedService;
+  provider: FakeOpenAi;
+  /** The same again, as another process would. */
+  restarted: () => Promise<LimitedService>;
+}
+
 async function begin(
   mcpServers: object,
-  { answers, agent = {} }: { answers: Answer[]; agent?: object },
-): Promise<{ service: LimitedService; provider: FakeOpenAi }> {
+  {
+    answers,
+    agent = {},
+    env = {},
+  }: { answers: Answer[]; agent?: object; env?: Record<string, string> },
+): Promise<Begun> {
   const provider = await startFakeOpenAi(answers);
   open.push(provider);
   const file = fileSchema.parse({
     agents: [{ id: 'post', model: 'local:m', tools: ['mcp:notes:*'], ...agent }],
     providers: { local: { type: 'openai', baseUrl: provider.baseURL } },
   });
-  const service = await startLimitedService({ ...file, ...mcpServers });
-  open.push({ [Symbol.asyncDispose]: () => service.stop() });
-  return { service, provider };
+  const start = async (): Promise<LimitedService> => {
+    const service = await startLimitedService({ ...file, ...mcpServers, env });
+    open.push({ [Symbol.asyncDispose]: () => service.stop() });
+    return service;
+  };
+  const service = await start();
+  const restarted = async (): Promise<LimitedService> => {
+    await service.stop();
+    return start();
+  };
+  return { service, provider, restarted };
+}
+
+/** What another process finds again. */
+function keptIn(): Record<string, string> {
+  const dir = mkdtempSync(join(tmpdir(), 'holdfast-kept-'));
+  open.push({ [Symbol.asyncDispose]: async () => rmSync(dir, { recursive: true, force: true }) });
+  return { PROFILE: 'embedded', DATA_DIR: dir };
 }
 
 async function pausedAction({ url }: LimitedService, state: Shape) {
@@ -169,6 +198,32 @@ describe('an MCP tool behind an approval', () => {
     expect(ledger.effects('send_mail')).toBe(1);
     const { text } = await request(service.url, { path: '/metrics' });
     expect(text).toContain('holdfast_mcp_calls_total{server="notes",status="ok"} 1');
+    expect(text).toMatch(/holdfast_mcp_calls_total\{server="notes",status="unreachable"\} 1/);
+  });
+
+  test('approved after a restart while its server is down: the server is named, as ever, and it is counted', async () => {
+    const server = await McpHttpServer.begin();
+    open.push(server);
+    const { service, provider, restarted } = await begin(
+      { mcpServers: { notes: server.entry() } },
+      { answers: [mail('a'), answer], env: keptIn() },
+    );
+    const { turn, state } = await service.turn('write to a');
+    const action = await pausedAction(service, state);
+    await server.kill();
+
+    const later = await restarted();
+    const refused = await decide(later, action, { decision: 'edit', editedArgs: { to: '' } });
+    expect(refused.text).toMatch(/EDITED_ARGS_INVALID/);
+    await decide(later, action, { decision: 'edit', editedArgs: { to: 'b' } });
+
+    expect((await callsOf(later, turn)).at(-1)).toMatchObject({
+      status: 'error',
+      output: "The MCP server 'notes' can't be reached now, so the tool did not run.",
+    });
+    // Providers refuse a history of calls without tools.
+    expect(sent(provider).at(-1)?.names).toEqual(['mcp__notes__send_mail']);
+    const { text } = await request(later.url, { path: '/metrics' });
     expect(text).toMatch(/holdfast_mcp_calls_total\{server="notes",status="unreachable"\} 1/);
   });
 
