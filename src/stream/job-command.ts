@@ -8,7 +8,7 @@ import type { Command, Refusal } from './transition-command.ts';
 export type CommandResult =
   | { outcome: 'moved'; job: Job }
   /** `job`: what is there instead; undefined (with `gone`): nothing. */
-  | { outcome: 'refused'; reason: Refusal | 'gone'; job: Job | undefined };
+  | { outcome: 'refused'; reason: Refusal | 'gone' | 'key_taken'; job: Job | undefined };
 
 /** Somebody else's write makes ours try again; this many in a row is a defect. */
 const MAX_TRIES = 1_000;
@@ -23,6 +23,7 @@ export async function carryOutOnce(
   if (next.outcome === 'refused') return { ...next, job };
   const written = await compareAndSet(jobs, next.job, job.version);
   if (written.outcome === 'stored') return next;
+  if (written.outcome === 'key_taken') return { outcome: 'refused', reason: 'key_taken', job };
   if (written.outcome === 'lane_taken') return { outcome: 'refused', reason: 'waiting', job };
   return written;
 }

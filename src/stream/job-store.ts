@@ -4,7 +4,7 @@ import type { FinishedJob, Job, Owner, QueuedJob } from './job.ts';
 
 export type InsertResult =
   | { outcome: 'inserted'; job: QueuedJob }
-  /** The idempotency key is taken: the job that has it. */
+  /** The idempotency key is taken: the job that has it, as its own or as one of its steers'. */
   | { outcome: 'duplicate'; job: Job }
   /** `lane: 'active'` was asked for, and this live job has it. */
   | { outcome: 'busy'; job: Job }
@@ -16,16 +16,22 @@ export type StoreResult =
   /** Somebody else wrote first; undefined: the record is gone. */
   | { outcome: 'stale'; current: Job | undefined }
   /** The write would make a second active live job in its conversation. */
-  | { outcome: 'lane_taken' };
+  | { outcome: 'lane_taken' }
+  /** Another job has the key of one of its steers, as its own or as one of its steers'. */
+  | { outcome: 'key_taken' };
 
 export interface JobStore {
   /** The store's own clock, epoch ms: leases, expiries and retention are measured by it. */
   now(): Promise<number>;
-  /** One atomic write. `duplicate` wins over `busy`, `busy` over `limit`. */
+  /** One atomic write; a new job has no steers. `duplicate` wins over `busy`, `busy` over `limit`. */
   insert(job: QueuedJob, limits: { maxPerOwner: number }): Promise<InsertResult>;
   get(generationId: string): Promise<Job | undefined>;
+  /** The job that has the key as its own or as one of its steers': no two have the same one. */
   byIdempotencyKey(key: string): Promise<Job | undefined>;
-  /** Replaces the record if its version is still `expected`; `next.version` must be `expected + 1`. */
+  /**
+   * Replaces the record if its version is still `expected`; `next.version` must be `expected + 1`. Steers are only ever
+   * added: `next` has those that the record has. `stale` wins over the others; where both of these hold, either is said.
+   */
   compareAndSet(next: Job, expected: number): Promise<StoreResult>;
   /** Live jobs of a conversation, oldest first: the active one, then those that wait. */
   liveOf(conversationId: string): Promise<Job[]>;
@@ -49,7 +55,7 @@ export interface JobStore {
   logDropped(generationId: string): Promise<void>;
   /** Every job of a conversation, oldest first. */
   allOf(conversationId: string): Promise<Job[]>;
-  /** Deletes every record of a conversation. */
+  /** Deletes every record of a conversation; the keys of its jobs and their steers are free then. */
   deleteConversation(conversationId: string): Promise<void>;
   /** Rejects if the store can't be used; for /readyz. */
   ping(): Promise<void>;

@@ -157,6 +157,11 @@ export function isLive(job: Job): boolean {
   return job.status !== 'finished';
 }
 
+/** Every idempotency key that finds the job: its own first, then those of its steers. */
+export function keysOf({ idempotencyKey, steers = [] }: Job): string[] {
+  return [...new Set([idempotencyKey, ...steers.map((steer) => steer.idempotencyKey)])];
+}
+
 /** Counts against the user's limit: work, or work that is about to be done. A pause costs nothing. */
 export function usesSlot(job: Job): boolean {
   return job.status === 'queued' || job.status === 'running';

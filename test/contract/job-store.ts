@@ -4,6 +4,7 @@ import type { FakeClock } from '../support/fake-clock.ts';
 import type { UnderTest } from './job-store-kit.ts';
 import { describeQueries, describeTime } from './job-store-queries.ts';
 import { describeRaces } from './job-store-races.ts';
+import { describeSteers } from './job-store-steers.ts';
 import { describeCompareAndSet, describeInsert } from './job-store-writes.ts';
 
 /** What every `JobStore` must do (src/stream/job-store.ts), whatever keeps it. */
@@ -42,6 +43,7 @@ export function describeJobStore({ name, create }: JobStoreSuite): void {
 
     describeInsert(at);
     describeCompareAndSet(at);
+    describeSteers(at);
     describeQueries(at);
     describeTime(at);
     describeRaces(at);

@@ -33,6 +33,7 @@ const NEW_TABLES = [
   'outbox',
   'files',
   'erasures',
+  'job_steers',
 ];
 const NEW_INDEXES = ['conversations_owner', 'conversations_idle'];
 

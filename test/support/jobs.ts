@@ -6,6 +6,7 @@ import type {
   PausedJob,
   QueuedJob,
   RunningJob,
+  Steer,
 } from '../../src/stream/job.ts';
 import type { PendingAction } from '../../src/stream/pending-action.ts';
 import { EPOCH } from './fake-clock.ts';
@@ -62,6 +63,19 @@ export function aQueuedJob(overrides: Partial<QueuedJob> = {}): QueuedJob {
     answered: null,
     ...overrides,
   };
+}
+
+/** The next version of `job`, with one more message that came while its answer was being made. */
+export function steered<J extends Job>(job: J, idempotencyKey: string): J {
+  made += 1;
+  const steer: Steer = {
+    messageId: `msg_${made}`,
+    idempotencyKey,
+    request: { hash: 'hash', conversationId: job.conversationId },
+    text: 'and this',
+    at: EPOCH,
+  };
+  return { ...job, steers: [...(job.steers ?? []), steer], version: job.version + 1 };
 }
 
 /** The next version of `job`, running under a lease. */
@@ -153,8 +167,9 @@ function step(job: Job): { base: Base; next: { version: number; fence: number } 
   const { createdAt, startedAt } = job;
   const identity = { generationId, conversationId, owner, idempotencyKey, request, input, spec };
   const counts = { lane, fence, version, attempts, revision, ledger, resolutions };
+  const steers = job.steers && { steers: job.steers };
   return {
-    base: { ...identity, ...counts, createdAt, startedAt },
+    base: { ...identity, ...counts, ...steers, createdAt, startedAt },
     next: { version: version + 1, fence: fence + 1 },
   };
 }

@@ -106,7 +106,11 @@ function deriveIdentity(row: Row, keys: Keys, put: Put): void {
   const { id, job } = row;
   const place = Number(row.place);
   const owner = JSON.stringify([job.owner.tenantId, job.owner.userId]);
-  keys.strings.set(`${ROOT}key:${job.idempotencyKey}`, id);
+  for (const { idempotencyKey: key } of [job, ...(job.steers ?? [])]) {
+    const holder = keys.strings.get(`${ROOT}key:${key}`) ?? id;
+    if (holder !== id) throw new Error(`${key} has two jobs`);
+    keys.strings.set(`${ROOT}key:${key}`, id);
+  }
   put(`conversation:${job.conversationId}`, id, place);
   if (job.status !== 'finished') {
     put(`conversation-live:${job.conversationId}`, id, place);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { Job, Owner, QueuedJob } from '../../src/stream/job.ts';
 import type { JobStore } from '../../src/stream/job-store.ts';
 import { EPOCH } from './fake-clock.ts';
-import { aQueuedJob, finalizing, finished, paused, requeued, running } from './jobs.ts';
+import { aQueuedJob, finalizing, finished, paused, requeued, running, steered } from './jobs.ts';
 
 /** Random lives of jobs, the same on two stores, and all that can be asked of a store. */
 
@@ -43,6 +43,11 @@ const move = fc.record({
     { weight: 1, arbitrary: fc.constant(true) },
   ),
 });
+const steer = fc.record({
+  op: fc.constant('steer' as const),
+  which: fc.nat(),
+  key: fc.nat({ max: 30 }),
+});
 const dropLog = fc.record({ op: fc.constant('dropLog' as const), which: fc.nat() });
 const remove = fc.record({
   op: fc.constant('remove' as const),
@@ -52,6 +57,7 @@ const remove = fc.record({
 const step = fc.oneof(
   { weight: 8, arbitrary: insert },
   { weight: 12, arbitrary: move },
+  { weight: 4, arbitrary: steer },
   { weight: 2, arbitrary: dropLog },
   { weight: 1, arbitrary: remove },
 );
@@ -64,6 +70,7 @@ export const jobSteps = fc.array(step, { minLength: 1, maxLength: 30, size: 'max
 export class JobLives {
   readonly #stores: readonly [JobStore, JobStore];
   readonly #jobs: QueuedJob[] = [];
+  readonly #steerKeys = new Set<string>();
 
   constructor(stores: readonly [JobStore, JobStore]) {
     this.#stores = stores;
@@ -100,6 +107,14 @@ export class JobLives {
         const expected = step.stale ? next.version : next.version - 1;
         return (store) => store.compareAndSet({ ...next, version: expected + 1 }, expected);
       }
+      case 'steer': {
+        const job = await this.#stores[0].get(this.#id(step.which));
+        if (!job) return async () => undefined;
+        const key = keyOf(job.owner, step.key);
+        this.#steerKeys.add(key);
+        const next = steered(job, key);
+        return (store) => store.compareAndSet(next, job.version);
+      }
       case 'dropLog':
         return (store) => store.logDropped(this.#id(step.which));
       case 'remove':
@@ -120,6 +135,7 @@ export class JobLives {
         store.byIdempotencyKey(idempotencyKey),
         store.queuePosition(generationId),
       ]),
+      ...[...this.#steerKeys].map((key) => store.byIdempotencyKey(key)),
       ...CONVERSATIONS.flatMap((id) => [store.liveOf(id), store.latestOf(id), store.allOf(id)]),
       ...OWNERS.flatMap((owner) => [store.liveByOwner(owner, 2), store.liveByOwner(owner, 99)]),
       ...[0, 1, 99].flatMap((limit) => [
@@ -134,9 +150,11 @@ export class JobLives {
 }
 
 function jobOf({ conversationId, owner, key, lane, time }: Extract<JobStep, { op: 'insert' }>) {
-  const idempotencyKey = `${owner.tenantId}/${owner.userId}/${key}`;
+  const idempotencyKey = keyOf(owner, key);
   return aQueuedJob({ conversationId, owner, idempotencyKey, lane, queuedAt: time });
 }
+
+const keyOf = ({ tenantId, userId }: Owner, key: number): string => `${tenantId}/${userId}/${key}`;
 
 /** Undefined: from where it is there is no such way. */
 function moved(job: Job, { to, time }: Move): Job | undefined {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import {
   isLive,
+  keysOf,
   usesSlot,
   type FinishedJob,
   type Job,
@@ -49,6 +50,10 @@ export function createMemoryJobStore({ clock }: { clock: Clock }): JobStore {
     return all((job) => job.conversationId === conversationId && isActive(job))[0];
   }
 
+  function withKey(key: string): Job | undefined {
+    return all((job) => keysOf(job).includes(key))[0];
+  }
+
   function claimable(): QueuedJob[] {
     return all(() => true)
       .filter(isClaimable)
@@ -61,7 +66,7 @@ export function createMemoryJobStore({ clock }: { clock: Clock }): JobStore {
     },
 
     async insert(job, { maxPerOwner }) {
-      const duplicate = all((other) => other.idempotencyKey === job.idempotencyKey)[0];
+      const duplicate = withKey(job.idempotencyKey);
       if (duplicate) return { outcome: 'duplicate', job: copy(duplicate) };
       const active = job.lane === 'active' ? activeOf(job.conversationId) : undefined;
       if (active) return { outcome: 'busy', job: copy(active) };
@@ -78,7 +83,7 @@ export function createMemoryJobStore({ clock }: { clock: Clock }): JobStore {
     },
 
     async byIdempotencyKey(key) {
-      const job = all((other) => other.idempotencyKey === key)[0];
+      const job = withKey(key);
       return job && copy(job);
     },
 
@@ -90,6 +95,10 @@ export function createMemoryJobStore({ clock }: { clock: Clock }): JobStore {
       }
       const active = isActive(next) ? activeOf(next.conversationId) : undefined;
       if (active && active.generationId !== next.generationId) return { outcome: 'lane_taken' };
+      const holders = keysOf(next).map(withKey);
+      if (holders.some((holder) => holder && holder.generationId !== next.generationId)) {
+        return { outcome: 'key_taken' };
+      }
       entry.job = copy(next);
       return { outcome: 'stored' };
     },

@@ -1,6 +1,13 @@
 import type { SchemaDefinition } from 'mongoose';
 import { RunError } from '../../agent/agent-runner.ts';
-import { isLive, usesSlot, type Job, type Owner, type QueuedJob } from '../../stream/job.ts';
+import {
+  isLive,
+  keysOf,
+  usesSlot,
+  type Job,
+  type Owner,
+  type QueuedJob,
+} from '../../stream/job.ts';
 import { dueAt } from '../job-due.ts';
 import { keyText } from '../key-text.ts';
 import type { IndexSpec } from './indexes.ts';
@@ -15,8 +22,6 @@ export interface JobDocument extends JobIndex {
   _id: string;
   record: string;
   conversation: string;
-  /** Idempotency key. */
-  key: string;
   /** Place among the jobs of its conversation and its owner: epoch ms, then `_id`. */
   at: number;
   /** Number of the slot that it got when it was inserted; none for a job that came back from a pause. */
@@ -27,6 +32,11 @@ export interface JobDocument extends JobIndex {
 /** What follows from the record and changes with it. */
 export interface JobIndex {
   version: number;
+  /**
+   * Idempotency keys, its own first, then its steers': one unique index over all of them. Older documents have their one
+   * key as a string, which that index and its queries take as well.
+   */
+  key: string[];
   /** Conversation, while live and active: unique. */
   lane?: string;
   /** Conversation, while live. */
@@ -47,7 +57,7 @@ export const JOB_FIELDS: SchemaDefinition = {
   _id: String,
   record: String,
   conversation: String,
-  key: String,
+  key: [String],
   at: Number,
   slot: Number,
   logDropped: Boolean,
@@ -102,6 +112,7 @@ export function indexOf(job: Job): JobIndex {
   const live = isLive(job);
   return {
     version: job.version,
+    key: keysOf(job).map(keyText),
     ...(live ? { liveIn: conversation, liveOf: owner } : {}),
     ...(live && job.lane === 'active' ? { lane: conversation } : {}),
     ...(usesSlot(job) ? { slotOf: owner } : {}),
@@ -121,7 +132,6 @@ export function newDocument(job: QueuedJob, place: { at: number; slot: number })
     _id: keyText(job.generationId),
     record: jsonText(job, 'The request'),
     conversation: keyText(job.conversationId),
-    key: keyText(job.idempotencyKey),
     ...place,
     logDropped: false,
     ...indexOf(job),

@@ -103,8 +103,8 @@ export function createMongoJobStore({ mongo, now }: MongoJobStoreDeps): JobStore
       const written = await table.replace(id, next, expected);
       if (written === 'written') return { outcome: 'stored' };
       if (written === 'not_there') return { outcome: 'stale', current: await table.get(id) };
-      // Only a document with the expected version comes to meet an index, and this one alone can refuse it.
-      return { outcome: 'lane_taken' };
+      // Only a document with the expected version comes to meet an index, and only two of them can refuse it.
+      return { outcome: written.taken.includes('key') ? 'key_taken' : 'lane_taken' };
     },
 
     async liveOf(conversationId) {

@@ -1,4 +1,4 @@
-import type { Job, Owner } from '../../stream/job.ts';
+import { keysOf, type Job, type Owner } from '../../stream/job.ts';
 import { keyText } from '../key-text.ts';
 
 /**
@@ -48,7 +48,7 @@ export function idText(generationId: string): string {
   return keyText(generationId);
 }
 
-/** A hash: `record` (JSON), `version`, `place`, `log_dropped`. */
+/** A hash: `record` (JSON), `version`, `place`, `log_dropped`, and `steers`, how many keys it has beside its own. */
 export function recordKey(generationId: string): string {
   return RECORD_PREFIX + idText(generationId);
 }
@@ -74,6 +74,11 @@ export function ownerKeys({ tenantId, userId }: Owner): OwnerKeys {
   return { live: `${ROOT}owner-live:${text}`, slots: `${ROOT}owner-slots:${text}` };
 }
 
+/** Keys of its steers. */
+export function steerKeys(job: Job): string[] {
+  return keysOf(job).slice(1).map(idempotencyKey);
+}
+
 /** KEYS of `job-insert`. */
 export function insertKeys(job: Job): string[] {
   const { lane, jobs, live, waiting } = conversationKeys(job.conversationId);
@@ -89,7 +94,8 @@ export function replaceKeys(job: Job): string[] {
   const owner = ownerKeys(job.owner);
   const { queue, due, orphans, logs } = ALL_JOBS;
   const own = recordKey(job.generationId);
-  return [own, lane, live, waiting, owner.live, owner.slots, queue, due, orphans, logs];
+  const indexes = [queue, due, orphans, logs];
+  return [own, lane, live, waiting, owner.live, owner.slots, ...indexes, ...steerKeys(job)];
 }
 
 /** KEYS of `job-delete`. */
@@ -99,5 +105,6 @@ export function deleteKeys(job: Job): string[] {
   const { queue, due, orphans, logs } = ALL_JOBS;
   const own = [recordKey(job.generationId), idempotencyKey(job.idempotencyKey)];
   const indexes = [queue, due, orphans, logs];
-  return [...own, lane, jobs, live, waiting, owner.live, owner.slots, ...indexes];
+  const ofOwner = [owner.live, owner.slots];
+  return [...own, lane, jobs, live, waiting, ...ofOwner, ...indexes, ...steerKeys(job)];
 }

@@ -14,6 +14,10 @@ export const CODE = {
   stored: 'stored',
   stale: 'stale',
   laneTaken: 'lane_taken',
+  keyTaken: 'key_taken',
+  deleted: 'deleted',
+  gone: 'gone',
+  steered: 'steered',
 } as const;
 
 export type InsertReply =
@@ -46,10 +50,19 @@ export function storeResult(reply: unknown): StoreResult {
     case CODE.stale:
       return { outcome: 'stale', current: jobOrNone(value) };
     case CODE.laneTaken:
-      return { outcome: 'lane_taken' };
+    case CODE.keyTaken:
+      return { outcome: code };
     default:
       throw unexpected(reply);
   }
+}
+
+/** False: the job got another steer since it was read, and is still there. */
+export function isDeleted(reply: unknown): boolean {
+  const [code] = parts(reply);
+  if (code === CODE.steered) return false;
+  if (code === CODE.deleted || code === CODE.gone) return true;
+  throw unexpected(reply);
 }
 
 export function jobOrNone(reply: unknown): Job | undefined {

@@ -1,4 +1,4 @@
-import { firstJob, insertReply, jobsIn, storeResult } from './job-replies.ts';
+import { firstJob, insertReply, isDeleted, jobsIn, storeResult } from './job-replies.ts';
 import { redisScript } from './script.ts';
 import { JOB_BY_KEY } from './scripts/job-by-key.ts';
 import { JOB_DELETE } from './scripts/job-delete.ts';
@@ -14,7 +14,7 @@ const nothing = (): void => {};
 export const JOB_SCRIPTS = {
   insert: redisScript(JOB_INSERT, insertReply),
   replace: redisScript(JOB_REPLACE, storeResult),
-  delete: redisScript(JOB_DELETE, nothing),
+  delete: redisScript(JOB_DELETE, isDeleted),
   dropLog: redisScript(JOB_DROP_LOG, nothing),
   byKey: redisScript(JOB_BY_KEY, firstJob),
   range: redisScript(JOB_RANGE, jobsIn),

@@ -64,8 +64,18 @@ export function createRedisJobStore({ redis, now }: RedisJobStoreDeps): JobStore
     return [...live.filter(isActive), ...live.filter((job) => !isActive(job))];
   }
 
+  async function read(generationId: string): Promise<Job | undefined> {
+    const key = recordKey(generationId);
+    return jobOrNone(await redis.run((client) => client.hget(key, 'record')));
+  }
+
+  /** With the keys of all its steers: one that comes in between is read and taken along. */
   async function remove(job: Job): Promise<void> {
-    await JOB_SCRIPTS.delete.call(redis, deleteKeys(job), [idText(job.generationId)]);
+    const id = [idText(job.generationId)];
+    let current: Job | undefined = job;
+    while (current && !(await JOB_SCRIPTS.delete.call(redis, deleteKeys(current), id))) {
+      current = await read(job.generationId);
+    }
   }
 
   return {
@@ -81,8 +91,7 @@ export function createRedisJobStore({ redis, now }: RedisJobStoreDeps): JobStore
     },
 
     async get(generationId) {
-      const key = recordKey(generationId);
-      return jobOrNone(await redis.run((client) => client.hget(key, 'record')));
+      return read(generationId);
     },
 
     async byIdempotencyKey(key) {

@@ -1,7 +1,7 @@
 import type Database from 'libsql';
 import type { Clock } from '../../lib/clock.ts';
-import type { FinishedJob, Job, QueuedJob } from '../../stream/job.ts';
-import type { InsertResult, JobStore } from '../../stream/job-store.ts';
+import { keysOf, type FinishedJob, type Job, type QueuedJob } from '../../stream/job.ts';
+import type { InsertResult, JobStore, StoreResult } from '../../stream/job-store.ts';
 import { keyText } from './cells.ts';
 import { assertUsable } from './database.ts';
 import { JobTable } from './job-table.ts';
@@ -30,15 +30,37 @@ export function createSqliteJobStore(deps: { db: Database.Database; clock: Clock
     return { outcome: 'inserted', job };
   });
 
-  /** Undefined: the index that allows one live active job per conversation refused it. */
-  function replace(next: Job, expected: number): { changed: boolean } | undefined {
+  function stale({ generationId }: Job): StoreResult {
+    return { outcome: 'stale', current: table.one('byId', [keyText(generationId)]) };
+  }
+
+  function replace(next: Job, expected: number): StoreResult {
     try {
-      return { changed: table.replace(next, expected) };
+      return table.replace(next, expected) ? { outcome: 'stored' } : stale(next);
     } catch (error) {
-      if (isUniqueViolation(error)) return undefined;
+      // The index that allows one live active job per conversation.
+      if (isUniqueViolation(error)) return { outcome: 'lane_taken' };
       throw error;
     }
   }
+
+  /** Keys lie in two tables, so what one index can't refuse is looked for before the write, under its lock. */
+  const replaceSteered = db.transaction((next: Job, expected: number): StoreResult => {
+    const id = keyText(next.generationId);
+    if (table.count('atVersion', [id, expected]) === 0) return stale(next);
+    const keys = keysOf(next).map(keyText);
+    if (keys.some((key) => table.count('othersWithKey', [key, id]) > 0)) {
+      return { outcome: 'key_taken' };
+    }
+    const result = replace(next, expected);
+    if (result.outcome === 'stored') for (const key of keys.slice(1)) table.run('steer', [key, id]);
+    return result;
+  });
+
+  const deleteConversation = db.transaction((conversationId: string) => {
+    table.run('deleteSteers', [keyText(conversationId)]);
+    table.run('deleteConversation', [keyText(conversationId)]);
+  });
 
   return {
     async now() {
@@ -59,10 +81,7 @@ export function createSqliteJobStore(deps: { db: Database.Database; clock: Clock
 
     async compareAndSet(next, expected) {
       if (next.version !== expected + 1) throw new Error('the version must rise by one');
-      const replaced = replace(next, expected);
-      if (!replaced) return { outcome: 'lane_taken' };
-      if (replaced.changed) return { outcome: 'stored' };
-      return { outcome: 'stale', current: table.one('byId', [keyText(next.generationId)]) };
+      return next.steers ? replaceSteered.immediate(next, expected) : replace(next, expected);
     },
 
     async liveOf(conversationId) {
@@ -102,7 +121,7 @@ export function createSqliteJobStore(deps: { db: Database.Database; clock: Clock
     },
 
     async deleteConversation(conversationId) {
-      table.run('deleteConversation', [keyText(conversationId)]);
+      deleteConversation.immediate(conversationId);
     },
 
     async ping() {

@@ -23,7 +23,14 @@ const QUERIES = {
   replace: `UPDATE jobs SET status = ?, lane = ?, version = ?, queued_at = ?, due_at = ?, finished_at = ?, record = ?
     WHERE generation_id = ? AND version = ?`,
   byId: 'SELECT record FROM jobs WHERE generation_id = ?',
-  byKey: 'SELECT record FROM jobs WHERE idempotency_key = ?',
+  byKey: `SELECT record FROM jobs WHERE generation_id = (
+    SELECT generation_id FROM jobs WHERE idempotency_key = ?1
+    UNION ALL SELECT generation_id FROM job_steers WHERE idempotency_key = ?1)`,
+  othersWithKey: `SELECT count(*) AS n FROM (
+    SELECT generation_id AS id FROM jobs WHERE idempotency_key = ?1
+    UNION ALL SELECT generation_id FROM job_steers WHERE idempotency_key = ?1) WHERE id <> ?2`,
+  steer: 'INSERT OR IGNORE INTO job_steers (idempotency_key, generation_id) VALUES (?, ?)',
+  atVersion: 'SELECT count(*) AS n FROM jobs WHERE generation_id = ? AND version = ?',
   activeOf: `SELECT record FROM jobs WHERE conversation_id = ? AND ${ACTIVE}`,
   slotsOf: `SELECT count(*) AS n FROM jobs
     WHERE tenant_id = ? AND user_id = ? AND status <> 'finished' AND status IN ('queued', 'running')`,
@@ -40,6 +47,8 @@ const QUERIES = {
   logs: `SELECT record FROM jobs
     WHERE finished_at IS NOT NULL AND log_dropped = 0 AND finished_at <= ? ORDER BY finished_at, ord LIMIT ?`,
   logDropped: `UPDATE jobs SET log_dropped = 1 WHERE generation_id = ? AND status = 'finished'`,
+  deleteSteers: `DELETE FROM job_steers
+    WHERE generation_id IN (SELECT generation_id FROM jobs WHERE conversation_id = ?)`,
   deleteConversation: 'DELETE FROM jobs WHERE conversation_id = ?',
   leased: `SELECT record FROM jobs WHERE status IN ('running', 'finalizing', 'paused')
     AND json_extract(record, '$.lease') IS NOT NULL`,

@@ -181,6 +181,14 @@ const MIGRATIONS = [
     '$.spec.route', json('{"by":"default"}'), '$.spec.files', json('[]'))
     WHERE json_extract(record, '$.spec.anchor') IS NULL;
   `,
+  `
+  -- Idempotency keys of steers; none of them is in jobs too.
+  CREATE TABLE job_steers (
+    idempotency_key TEXT PRIMARY KEY,
+    generation_id TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX job_steers_job ON job_steers (generation_id);
+  `,
 ];
 
 /** The file was written by a newer version of this program. */

@@ -5,7 +5,15 @@ import { createMongoJobStore, ensureIndexes, JOB_INDEXES } from '../../../src/st
 import type { Job } from '../../../src/stream/job.ts';
 import type { JobStore } from '../../../src/stream/job-store.ts';
 import { EPOCH, FakeClock } from '../../support/fake-clock.ts';
-import { aQueuedJob, finalizing, finished, paused, requeued, running } from '../../support/jobs.ts';
+import {
+  aQueuedJob,
+  finalizing,
+  finished,
+  paused,
+  requeued,
+  running,
+  steered,
+} from '../../support/jobs.ts';
 import { describeMongo } from '../../support/mongo-service.ts';
 
 /** Any sequence of calls gives the same answers as the store in memory. Few of everything, so that they meet. */
@@ -30,7 +38,7 @@ const step = fc.oneof(
       do: fc.constant('insert' as const),
       conversation: small,
       user: fc.nat({ max: 1 }),
-      key: fc.nat({ max: 60 }),
+      key: fc.nat({ max: 29 }),
       waiting: fc.boolean(),
       at: time,
       max: fc.integer({ min: 0, max: 5 }),
@@ -52,6 +60,14 @@ const step = fc.oneof(
       ),
       at: time,
       late: fc.integer({ min: 0, max: 4 }).map((n) => n === 0),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('steer' as const),
+      which: fc.nat({ max: 7 }),
+      key: fc.nat({ max: 29 }),
     }),
   },
   fc.record({ do: fc.constant('dropLog' as const), which: fc.nat({ max: 7 }) }),
@@ -94,7 +110,10 @@ async function callOf(one: Step, ids: string[], model: JobStore): Promise<Call> 
   const id = ids.at(-1 - one.which) ?? 'gen_none';
   if (one.do === 'dropLog') return (jobs) => jobs.logDropped(id);
   const current = await model.get(id);
-  return current ? moving(one, current) : (jobs) => jobs.get(id);
+  if (!current) return (jobs) => jobs.get(id);
+  if (one.do === 'move') return moving(one, current);
+  const next = steered(current, `key ${one.key}`);
+  return (jobs) => jobs.compareAndSet(next, current.version);
 }
 
 /** Every answer that a store can give. */
@@ -113,6 +132,7 @@ async function picture(jobs: JobStore, ids: string[]): Promise<unknown> {
     ...some.map((id) => jobs.allOf(id)),
     ...ids.slice(-8).map((id) => jobs.queuePosition(id)),
     ...ids.slice(-8).map((id) => jobs.get(id)),
+    ...Array.from({ length: 30 }, (_, key) => jobs.byIdempotencyKey(`key ${key}`)),
   ]);
 }
 

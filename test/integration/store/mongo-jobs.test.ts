@@ -10,7 +10,15 @@ import type { Job, QueuedJob } from '../../../src/stream/job.ts';
 import type { JobStore } from '../../../src/stream/job-store.ts';
 import { EPOCH } from '../../support/fake-clock.ts';
 import { queriesOf, servedBy } from '../../support/index-use.ts';
-import { aQueuedJob, finalizing, finished, paused, requeued, running } from '../../support/jobs.ts';
+import {
+  aQueuedJob,
+  finalizing,
+  finished,
+  paused,
+  requeued,
+  running,
+  steered,
+} from '../../support/jobs.ts';
 import { describeMongo } from '../../support/mongo-service.ts';
 
 const NO_LIMIT = { maxPerOwner: 1_000_000 };
@@ -233,6 +241,27 @@ describeMongo('jobs of many replicas', (at) => {
     const job = await inserted({ spec: { ...aQueuedJob().spec, metadata: args } });
 
     expect(JSON.stringify(await jobs.get(job.generationId))).toBe(JSON.stringify(job));
+  });
+
+  test('a document whose one key is a string, as they were before there were steers, is like any other', async () => {
+    const old = await inserted();
+    const raw = at.mongo.db.collection<{ _id: string }>('jobs');
+    const idempotencyKey = old.idempotencyKey;
+    await raw.updateOne({ _id: old.generationId }, { $set: { key: idempotencyKey } });
+    const other = await inserted();
+
+    expect(await jobs.byIdempotencyKey(idempotencyKey)).toEqual(old);
+    expect(await jobs.insert(aQueuedJob({ idempotencyKey }), NO_LIMIT)).toEqual({
+      outcome: 'duplicate',
+      job: old,
+    });
+    expect(await jobs.compareAndSet(steered(other, idempotencyKey), 1)).toEqual({
+      outcome: 'key_taken',
+    });
+    const next = await moved(jobs, steered(old, 'tenant/user/steer'));
+    for (const key of [idempotencyKey, 'tenant/user/steer']) {
+      expect(await jobs.byIdempotencyKey(key)).toEqual(next);
+    }
   });
 
   describe('indexes', () => {

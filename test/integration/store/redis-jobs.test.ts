@@ -1,4 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  jest,
+  test,
+} from '@jest/globals';
 import {
   connectRedis,
   createRedisJobStore,
@@ -9,7 +18,7 @@ import { JOB_SCRIPTS } from '../../../src/store/redis/job-scripts.ts';
 import type { Job, QueuedJob } from '../../../src/stream/job.ts';
 import type { JobStore } from '../../../src/stream/job-store.ts';
 import { EPOCH } from '../../support/fake-clock.ts';
-import { aQueuedJob, finished, paused, requeued, running } from '../../support/jobs.ts';
+import { aQueuedJob, finished, paused, requeued, running, steered } from '../../support/jobs.ts';
 import { auditJobs, jobKeys } from '../../support/redis-job-audit.ts';
 import { flushRedis } from '../../support/redis-jobs.ts';
 import { silent } from '../../support/redis-kit.ts';
@@ -219,6 +228,21 @@ describeRedis('jobs of many replicas', () => {
 
     expect(await jobs.due(EPOCH, 10)).toEqual([behind]);
     await expectConsistent(redis);
+  });
+
+  test('a steer that comes between the look at a job and its deletion is deleted with it', async () => {
+    const job = await moved(jobs, steered(await inserted(jobs), 'tenant/user/first'));
+    const remove = JOB_SCRIPTS.delete.call;
+    const spy = jest.spyOn(JOB_SCRIPTS.delete, 'call').mockImplementationOnce(async (...args) => {
+      await moved(replica(1), steered(job, 'tenant/user/late'));
+      return remove(...args);
+    });
+
+    await jobs.deleteConversation(job.conversationId);
+
+    expect(spy).toHaveBeenCalledTimes(2);
+    expect(await jobKeys(redis)).toEqual(['hf:{jobs}:counter']);
+    spy.mockRestore();
   });
 
   test('while a conversation is deleted, nobody who waits in it becomes due', async () => {
