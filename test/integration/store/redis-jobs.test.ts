@@ -232,7 +232,7 @@ describeRedis('jobs of many replicas', () => {
 
   test('a steer that comes between the look at a job and its deletion is deleted with it', async () => {
     const job = await moved(jobs, steered(await inserted(jobs), 'tenant/user/first'));
-    const remove = JOB_SCRIPTS.delete.call;
+    const remove = JOB_SCRIPTS.delete.call.bind(JOB_SCRIPTS.delete);
     const spy = jest.spyOn(JOB_SCRIPTS.delete, 'call').mockImplementationOnce(async (...args) => {
       await moved(replica(1), steered(job, 'tenant/user/late'));
       return remove(...args);
