@@ -37,6 +37,7 @@ function usageOf(usage: NonNullable<StreamState['usage']>): EventBody {
 }
 
 function eventsOfPart(content: MessagePart, part: number): EventBody[] {
+  if (content.type === 'steered') return [{ ...content, part }];
   const { path } = content;
   const at = { part, ...(path && { path }) };
   switch (content.type) {

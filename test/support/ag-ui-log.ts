@@ -31,6 +31,13 @@ export const think = (part: number, text: string): EventBody => ({
   part,
   text,
 });
+export const steered = (part: number, heard = true): EventBody => ({
+  type: 'steered',
+  part,
+  messageId: `m${part}`,
+  text: 'rather',
+  heard,
+});
 export const call = (part: number, toolCallId: string, path?: string[]): EventBody => ({
   type: 'tool_call',
   part,

@@ -25,6 +25,13 @@ export const text = (words: string, part = 0): EventBody => ({
   part,
   text: words,
 });
+export const steered = (part: number): EventBody => ({
+  type: 'steered',
+  part,
+  messageId: 'msg_s',
+  text: 'rather',
+  heard: true,
+});
 export const call = (toolCallId: string, part: number): EventBody[] => [
   { type: 'tool_call', part, toolCallId, name: 'mail' },
   { type: 'tool_args_delta', toolCallId, text: '{"to":1}' },

@@ -1,12 +1,13 @@
-import type { EventBody, EventOf, LogEvent, Outcome } from '../../src/stream/events.ts';
+import type { EventBody, LogEvent, Outcome } from '../../src/stream/events.ts';
 import { MessageFold } from '../../src/stream/fold.ts';
 import type { ToolResultStatus } from '../../src/stream/message.ts';
 import type { PendingAction } from '../../src/stream/pending-action.ts';
 import { aMessage } from '../contract/conversation-store-kit.ts';
+import { type Asking, asks, asksItsOwnWay, gates, questionOf, saidTo } from './random-actions.ts';
 
 /**
  * A log as an agent could have written it, steered by numbers: model calls with text, reasoning and batches of tools,
- * sub-agents side by side, pauses, questions, crashes.
+ * sub-agents side by side, pauses, questions, messages that steer it, crashes.
  */
 
 export const GENERATION = 'gen_000000000000abcdef';
@@ -38,8 +39,6 @@ interface Agent {
 }
 
 export interface RandomLogOptions {
-  /** Content parts begin with it. */
-  word?: string;
   crashes?: boolean;
 }
 
@@ -140,12 +139,8 @@ export class RandomLog {
   #ready(call: OpenCall): void {
     const { id: toolCallId, name } = call;
     call.ready = true;
-    const args = name === 'ask_user' ? { questions: [this.#question(call)] } : { of: toolCallId };
+    const args = name === 'ask_user' ? { questions: [questionOf(toolCallId)] } : { of: toolCallId };
     this.#append({ type: 'tool_ready', toolCallId, name, args });
-  }
-
-  #question({ id }: OpenCall) {
-    return { id: 'q1', question: `Which of ${id}?` };
   }
 
   #toTools(agent: Agent): void {
@@ -169,14 +164,13 @@ export class RandomLog {
       if (sub) this.#agents.splice(this.#agents.indexOf(sub), 1);
       return this.#result(agent, call, choice);
     }
-    if (call.name === 'ask_user') return this.#pause(this.#asks(call));
-    if (kind === 5) return this.#pause(this.#asksItsOwnWay(agent, choice));
+    if (call.name === 'ask_user') return this.#pause(asks(this.#head(), call.id));
+    if (kind === 5) return this.#pause(asksItsOwnWay(this.#head(), this.#path(agent), choice));
     if (kind < 6) return this.#result(agent, call, choice);
-    this.#pause(
-      this.#gates(
-        agent.calls.filter(({ name }, index) => name === 'plain' && (index + kind) % 3 > 0),
-      ),
+    const gated = agent.calls.filter(
+      ({ name }, index) => name === 'plain' && (index + kind) % 3 > 0,
     );
+    if (gated.length > 0) this.#pause(gates(this.#head(), gated));
   }
 
   #result(agent: Agent, call: OpenCall, choice: number): void {
@@ -187,42 +181,13 @@ export class RandomLog {
     Object.assign(agent, { phase: 'model', part: undefined, modelCall: this.#id('m') });
   }
 
-  #head() {
+  #head(): Asking {
     const actionId = this.#id('act_');
     const ids = { generationId: GENERATION, conversationId: 'conv_1' };
     return { actionId, revision: 1, ...ids, createdAt: AT, expiresAt: null };
   }
 
-  #asks(call: OpenCall): PendingAction {
-    return { ...this.#head(), kind: 'ask_user_question', questions: [this.#question(call)] };
-  }
-
-  #asksItsOwnWay(agent: Agent, choice: number): PendingAction {
-    const value = [null, 'well?', 7, [{ deep: { er: [] } }], { form: {}, '': true }][choice % 5];
-    const responseSchema = { type: 'object', properties: { yes: { type: 'boolean' } } };
-    return {
-      ...this.#head(),
-      kind: 'custom',
-      value: value ?? null,
-      ...(choice % 2 === 0 ? { responseSchema } : {}),
-      ...this.#path(agent),
-    };
-  }
-
-  #gates(calls: OpenCall[]): PendingAction | undefined {
-    if (calls.length === 0) return undefined;
-    const requests = calls.map(({ id, name }) => ({
-      toolCallId: id,
-      name,
-      args: { of: id },
-      argsHash: 'x',
-      allowedDecisions: ['approve' as const, 'reject' as const],
-    }));
-    return { ...this.#head(), kind: 'tool_approval', requests };
-  }
-
-  #pause(action: PendingAction | undefined): void {
-    if (!action) return;
+  #pause(action: PendingAction): void {
     this.paused = action;
     // What was being said elsewhere is said anew when it goes on.
     for (const agent of this.#agents) agent.part = undefined;
@@ -246,7 +211,7 @@ export class RandomLog {
             .filter(
               (it) =>
                 it.name === 'ask_user' &&
-                this.#question(it).question === paused.questions[0]?.question,
+                questionOf(it.id).question === paused.questions[0]?.question,
             )
         : paused.requests.flatMap(({ toolCallId }) =>
             this.#agents.flatMap(({ calls }) => calls).filter(({ id }) => id === toolCallId),
@@ -261,6 +226,7 @@ export class RandomLog {
     if (choice % 3 === 0) return this.#append({ type: 'custom', data: { n: choice } });
     if (choice % 3 === 1) return this.#append({ type: 'title', title: 'A title' });
     if (agent.calls.length > 0) return;
+    if (choice % 4 < 2 && agent.path.length === 0) return this.#steered(agent);
     agent.part = undefined;
     this.#calls[this.#parts] = null;
     const part = this.#parts;
@@ -276,6 +242,20 @@ export class RandomLog {
     });
   }
 
+  /** The agent hears it before it asks its model again, also where it would have ended. */
+  #steered(agent: Agent): void {
+    Object.assign(agent, { part: undefined, modelCall: this.#id('m') });
+    this.#calls[this.#parts] = null;
+    const part = this.#parts;
+    this.#parts += 1;
+    this.#append({ type: 'steered', part, ...this.#message(), heard: true });
+  }
+
+  #message() {
+    const messageId = this.#id('msg_s');
+    return { messageId, text: `rather ${messageId}` };
+  }
+
   /** The root's model is asked again for what it was saying; what sub-agents did is gone. */
   #crash(choice: number): void {
     const state = this.#fold.state();
@@ -283,11 +263,17 @@ export class RandomLog {
     if (!root || root.calls.length > 0) return;
     const kept = choice % (state.message.content.length + 1);
     const content = state.message.content.slice(0, kept).map((part) => {
-      return 'text' in part && choice % 2 === 0 ? { ...part, text: `${part.text}and more ` } : part;
+      if (part.type !== 'text' && part.type !== 'reasoning') return part;
+      return choice % 2 === 0 ? { ...part, text: `${part.text}and more ` } : part;
     });
     this.#fence += 1;
     this.#calls = this.#calls.slice(0, kept);
-    this.#parts = kept;
+    if (choice % 5 < 2) {
+      // The agent had heard it, and the log was not told.
+      content.push({ type: 'steered', ...this.#message(), heard: true });
+      this.#calls.push(null);
+    }
+    this.#parts = content.length;
     this.#agents.splice(0, this.#agents.length, this.#agent([]));
     this.#append({
       type: 'segment',
@@ -304,6 +290,9 @@ export class RandomLog {
       const by = { decidedBy: null, decidedAt: AT };
       this.#append({ type: 'action_resolved', actionId, outcome: 'aborted', ...by });
       this.paused = undefined;
+    }
+    if (status !== 'completed' && this.#ids % 2 === 0) {
+      this.#append({ type: 'steered', part: this.#parts, ...this.#message(), heard: false });
     }
     const whole = status === 'completed' ? 'complete' : 'unfinished';
     this.#append({
@@ -325,16 +314,4 @@ export class RandomLog {
   get message() {
     return this.#fold.message();
   }
-}
-
-function saidTo(action: PendingAction, choice: number): Partial<EventOf<'action_resolved'>> {
-  if (action.kind === 'custom')
-    return { response: [null, false, '', { yes: true }][choice % 4] ?? null };
-  if (action.kind === 'ask_user_question') return { answers: { q1: 'green' } };
-  return {
-    decisions: action.requests.map(({ toolCallId }) => ({
-      toolCallId,
-      decision: choice % 3 === 0 ? 'reject' : 'approve',
-    })),
-  };
 }

@@ -60,6 +60,8 @@ function writeBody(pen: Pen, body: EventBody): void {
       return body.state === 'started' ? pen.enter(body.path, body.agentId) : pen.leave(body.path);
     case 'attachment':
       return attach(pen, body);
+    case 'steered':
+      return steered(pen, body);
     case 'usage':
       return usage(pen, body);
     case 'pending_action':
@@ -131,6 +133,12 @@ function attach(pen: Pen, body: EventOf<'attachment'>): void {
     content: attachmentOf(body),
     ...tagOf(body.path),
   });
+}
+
+/** The user's words have no event in a run; a snapshot has them as a message of the user's. */
+function steered(pen: Pen, { messageId, text, heard }: EventOf<'steered'>): void {
+  pen.closePart(keyOf(undefined), undefined);
+  pen.custom('steered', { messageId, text, heard });
 }
 
 /** It comes when a model call is over: so is the part that it wrote. */

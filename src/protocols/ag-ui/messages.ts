@@ -48,6 +48,7 @@ export function messagesOf({ messageId, role, content }: Message): JsonObject[] 
 }
 
 function messagesOfPart(part: MessagePart, id: string): JsonObject[] {
+  if (part.type === 'steered') return [{ id: part.messageId, role: 'user', content: part.text }];
   const tag = tagOf(part.path);
   switch (part.type) {
     case 'text':

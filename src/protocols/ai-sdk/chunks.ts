@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../../lib/json.ts';
+import type { SteeredPart } from '../../stream/message.ts';
 import type { ProtocolFrame } from '../encoder.ts';
 
 /**
@@ -46,6 +47,12 @@ export const DONE: ProtocolFrame = { data: '[DONE]' };
 
 export function frameOf(chunk: Chunk): ProtocolFrame {
   return { data: JSON.stringify(chunk) };
+}
+
+/** A part as clients keep it: by its id they take a repeat for the same one. */
+export function steeredOf({ messageId, text, heard }: Omit<SteeredPart, 'type'>) {
+  const data = { messageId, text, heard };
+  return { type: 'data-steered', id: messageId, data } satisfies Chunk;
 }
 
 /** Nothing where there is nothing to say of it. */

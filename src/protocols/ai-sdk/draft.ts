@@ -139,6 +139,13 @@ export class Draft {
     this.#step = 'none';
   }
 
+  /** The user's words, between two calls of the model, or behind the last one. */
+  tellSteered(chunk: Chunk): void {
+    this.closeText([]);
+    if (this.#step === 'open' && this.unresolved.length === 0) this.#step = 'over';
+    this.say(chunk);
+  }
+
   /** Ends with a step without calls: an answer that is over must not look like one that waits for the client. */
   endLastStep(): void {
     const hadCalls = this.#stepHasCalls && this.#step !== 'none';

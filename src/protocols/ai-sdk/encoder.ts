@@ -4,7 +4,7 @@ import { jsonObjectSchema, type Usage } from '../../stream/message.ts';
 import type { Decision } from '../../stream/pending-action.ts';
 import type { Encoded, Encoder, ProtocolFrame } from '../encoder.ts';
 import { formatApprovalId } from './approval-id.ts';
-import { type Chunk, DONE, frameOf, metadataOf } from './chunks.ts';
+import { type Chunk, DONE, frameOf, metadataOf, steeredOf } from './chunks.ts';
 import { Draft, INITIAL, type State } from './draft.ts';
 import { retellWhatStands } from './recovered.ts';
 import {
@@ -67,6 +67,8 @@ function tell(draft: Draft, { body, at }: LogEvent): void {
       return draft.tellResult(body.toolCallId, resultOf(body.status, body.output));
     case 'attachment':
       return attachment(draft, body);
+    case 'steered':
+      return draft.tellSteered(steeredOf(body));
     case 'pending_action':
       return paused(draft, body);
     case 'action_resolved':

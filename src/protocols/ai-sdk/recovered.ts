@@ -1,5 +1,6 @@
 import type { EventOf } from '../../stream/events.ts';
-import type { MessagePart, ToolCallPart } from '../../stream/message.ts';
+import type { MessagePart, SteeredPart, ToolCallPart } from '../../stream/message.ts';
+import { steeredOf } from './chunks.ts';
 import type { Draft, TextKind, Told } from './draft.ts';
 import { ASK_USER, resultOfPart, WITHDRAWN } from './tool-parts.ts';
 
@@ -20,8 +21,9 @@ export function retellWhatStands(draft: Draft, { state, calls = [] }: EventOf<'s
   const before = [...draft.told.values()];
   const told = new Map<number, Told>();
   for (const [index, part] of content.entries()) {
-    if (part.type === 'tool_call') {
-      retellCall(draft, part);
+    if (part.type === 'tool_call' || part.type === 'steered') {
+      if (part.type === 'tool_call') retellCall(draft, part);
+      else draft.tellSteered(steeredOf(part));
       continue;
     }
     const stands = retoldOf(part, calls[index] ?? undefined, before);
@@ -41,7 +43,7 @@ interface Stands {
 
 /** Finds the part among those told before, which it takes from the list: places change, the call that made it does not. */
 function retoldOf(
-  part: Exclude<MessagePart, ToolCallPart>,
+  part: Exclude<MessagePart, ToolCallPart | SteeredPart>,
   call: string | undefined,
   before: Told[],
 ): Stands {

@@ -8,7 +8,7 @@ import {
 } from '../../stream/message.ts';
 import type { PendingAction } from '../../stream/pending-action.ts';
 import { formatApprovalId } from './approval-id.ts';
-import { metadataOf } from './chunks.ts';
+import { metadataOf, steeredOf } from './chunks.ts';
 import {
   ASK_USER,
   askingCall,
@@ -58,22 +58,33 @@ function metadata(message: Message, action: PendingAction | undefined): JsonObje
 function answerParts(content: MessagePart[], action: PendingAction | undefined): UiPart[] {
   const parts: UiPart[] = [];
   const asked = action && askedIn(content, action);
-  let afterCall = true;
+  let before: Before = 'nothing';
   for (const part of content) {
-    const isCall = part.type === 'tool_call';
-    // As in the stream: what the model says behind its calls' results is a step of its own.
-    if (afterCall && (!isCall || parts.length === 0) && !part.path) {
-      parts.push({ type: 'step-start' });
-      afterCall = false;
-    }
-    afterCall ||= isCall && !part.path;
-    parts.push(isCall ? callPart(part, asked) : partOf(part));
+    if (beginsStep(part, before)) parts.push({ type: 'step-start' });
+    before = behind(part, before);
+    parts.push(part.type === 'tool_call' ? callPart(part, asked) : partOf(part));
   }
   if (asked && !asked.inContent) parts.push(questionPart(asked, placeOf(asked)));
   return parts;
 }
 
-function partOf(part: Exclude<MessagePart, ToolCallPart> | MessagePart): UiPart {
+/** What there is of a step so far. */
+type Before = 'nothing' | 'words' | 'call';
+
+/** As in the stream: what the model says behind its calls' results, or a person's words, is a step of its own. */
+function beginsStep(part: MessagePart, before: Before): boolean {
+  if (part.type === 'steered' || part.path) return false;
+  return before === 'nothing' || (before === 'call' && part.type !== 'tool_call');
+}
+
+function behind(part: MessagePart, before: Before): Before {
+  if (part.type === 'steered') return 'nothing';
+  if (part.path) return before;
+  return part.type === 'tool_call' ? 'call' : 'words';
+}
+
+function partOf(part: MessagePart): UiPart {
+  if (part.type === 'steered') return steeredOf(part);
   const place: JsonObject = part.path ? { path: part.path } : {};
   switch (part.type) {
     case 'text':

@@ -203,7 +203,11 @@ export class ResponseDraft {
         const approvalId = known.get(it.toolCallId)?.approvalId ?? null;
         const call: Call = { ...callOfPart(it), approvalId, index: null };
         this.#stands(it.toolCallId, call, shown);
-      } else if (it.type !== 'attachment' && it.path === undefined && shown) {
+      } else if (
+        (it.type === 'text' || it.type === 'reasoning') &&
+        it.path === undefined &&
+        shown
+      ) {
         const kind = it.type === 'text' ? 'message' : 'reasoning';
         const id = itemId(ID_PREFIX[kind], this.state, this.state.items.length);
         const { text } = it;

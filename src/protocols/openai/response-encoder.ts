@@ -55,6 +55,7 @@ function apply(draft: ResponseDraft, { body, at }: LogEvent): string | undefined
       return undefined;
     case 'title':
     case 'attachment':
+    case 'steered':
     case 'custom':
     case 'agent':
     case 'action_expiring':

@@ -8,6 +8,7 @@ import {
   created,
   say,
   think,
+  steered,
   call,
   args,
   ready,
@@ -92,6 +93,27 @@ describe('a run', () => {
     }
     expect(types.at(-2)).toBe(status === 'completed' ? 'SUBAGENT_FINISHED' : 'SUBAGENT_ERROR');
     expect(told.events.at(-1)).toMatchObject(last);
+  });
+
+  test('says what the user said meanwhile, between two messages of the assistant', async () => {
+    const log = [created, say(0, 'a'), steered(1), say(2, 'b'), steered(3, false)];
+    const told = fold([...log, done('aborted')]);
+
+    await verified(told.events);
+    expect(told.events.slice(1, -1).map(({ type }) => type)).toEqual([
+      'TEXT_MESSAGE_START',
+      'TEXT_MESSAGE_CONTENT',
+      'TEXT_MESSAGE_END',
+      'CUSTOM',
+      'TEXT_MESSAGE_START',
+      'TEXT_MESSAGE_CONTENT',
+      'TEXT_MESSAGE_END',
+      'CUSTOM',
+    ]);
+    expect(of(told, 'CUSTOM')).toMatchObject([
+      { name: 'holdfast.steered', value: { messageId: 'm1', text: 'rather', heard: true } },
+      { name: 'holdfast.steered', value: { messageId: 'm3', text: 'rather', heard: false } },
+    ]);
   });
 
   test('keeps two writers apart, who speak at the same time', async () => {

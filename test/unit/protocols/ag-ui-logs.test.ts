@@ -6,6 +6,7 @@ import {
   created,
   say,
   think,
+  steered,
   call,
   args,
   ready,
@@ -29,6 +30,7 @@ describe('every log', () => {
   const step: fc.Arbitrary<EventBody[]> = fc.oneof(
     fc.tuple(fc.nat(4), writer).map(([n, at]) => some(say(10 * at + n, 'w', PATHS[at]))),
     fc.nat(4).map((n) => some(think(100 + n, 'w'))),
+    fc.tuple(fc.nat(4), fc.boolean()).map(([n, heard]) => some(steered(300 + n, heard))),
     fc.tuple(fc.nat(4), id, writer).map(([n, of, at]) => some(call(200 + n, of, PATHS[at]))),
     id.map((of) => some(args(of, '{'))),
     id.map((of) => some(ready(of))),
@@ -36,7 +38,14 @@ describe('every log', () => {
     writer.map((at) => some(agent('started', ...(PATHS[at] ?? ['c1'])))),
     writer.map((at) => some(agent('finished', ...(PATHS[at] ?? ['c1'])))),
     id.map((of) => some(pause('act_1', of), resolved('act_1'), usage)),
-    fc.constant(some(recovered([{ type: 'text', text: 'w' }]))),
+    fc.constant(
+      some(
+        recovered([
+          { type: 'text', text: 'w' },
+          { type: 'steered', messageId: 'm300', text: 'rather', heard: true },
+        ]),
+      ),
+    ),
   );
   const ending = fc.constantFrom<Outcome>('completed', 'failed', 'aborted', 'expired');
 

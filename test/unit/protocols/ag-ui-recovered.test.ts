@@ -33,10 +33,13 @@ describe('what stands after a crash', () => {
   };
 
   test('replaces all that the client has, and the answer goes on with the same ids', async () => {
-    const content: MessagePart[] = [{ type: 'text', text: 'kept' }];
+    const content: MessagePart[] = [
+      { type: 'text', text: 'kept' },
+      { type: 'steered', messageId: 'm3', text: 'rather', heard: true },
+    ];
     const lost = [say(0, 'kept'), say(0, ' lost'), call(1, 'c1'), agent('started', 'c1')];
     const view = { ...VIEW, history: [old, asked] };
-    const log = [created, ...lost, recovered(content), say(1, 'anew'), done('completed')];
+    const log = [created, ...lost, recovered(content), say(2, 'anew'), done('completed')];
     const told = fold(log, view);
 
     await verified(told.events);
@@ -46,13 +49,14 @@ describe('what stands after a crash', () => {
           { id: 'msg_0:0', role: 'assistant', content: 'before' },
           { id: 'msg_1', role: 'user', content: 'hi' },
           { id: 'msg_2:0', role: 'assistant', content: 'kept' },
+          { id: 'm3', role: 'user', content: 'rather' },
         ],
       },
     ]);
     expect(of(told, 'SUBAGENT_ERROR')).toMatchObject([{ code: 'RECOVERED' }]);
     expect(of(told, 'TEXT_MESSAGE_START').map((it) => it['messageId'])).toEqual([
       'msg_2:0',
-      'msg_2:1',
+      'msg_2:2',
     ]);
   });
 

@@ -10,6 +10,7 @@ import {
 import fc from 'fast-check';
 import { aiSdkEncoder } from '../../../src/protocols/ai-sdk/encoder.ts';
 import { INITIAL } from '../../../src/protocols/ai-sdk/draft.ts';
+import { steeredOf } from '../../../src/protocols/ai-sdk/chunks.ts';
 import { uiMessageOf } from '../../../src/protocols/ai-sdk/ui-messages.ts';
 import { type LogEvent, OUTCOMES, type Outcome } from '../../../src/stream/events.ts';
 import { approvalsOf, shown, toolPartsOf } from '../../support/ai-sdk.ts';
@@ -70,6 +71,8 @@ const whole = (told: Told[]): UIMessageChunk[] => [
   ...told.flatMap(({ chunks }) => chunks),
   ...(told.at(-1)?.ending ?? []),
 ];
+
+const types = ({ parts }: { parts: { type: string }[] }) => parts.map(({ type }) => type);
 
 const choices = fc.array(fc.nat(100_000), { minLength: 30, maxLength: 150 });
 const outcomes = fc.constantFrom<Outcome>(...OUTCOMES);
@@ -170,11 +173,17 @@ describe('a log as a UI message stream', () => {
         const message = await read(whole(await encode(log.events)));
 
         const said = new Set(
-          message.parts.flatMap((part) => ('text' in part ? part.text.split(' ') : [])),
+          message.parts.flatMap((part) => {
+            if ('text' in part) return part.text.split(' ');
+            return 'data' in part && part.type === 'data-steered'
+              ? [JSON.stringify(part.data)]
+              : [];
+          }),
         );
         const calls = toolPartsOf(message);
         const told = [...said, ...calls.map(({ toolCallId }) => toolCallId)];
         const stands = log.message.content.flatMap((part) => {
+          if (part.type === 'steered') return [JSON.stringify(steeredOf(part).data)];
           if ('text' in part) return part.text.split(' ');
           return part.type === 'tool_call' ? [part.toolCallId] : [];
         });
@@ -208,6 +217,37 @@ describe('a log as a UI message stream', () => {
       }),
       { numRuns: RUNS, endOnFailure: true },
     );
+  });
+
+  test('what the user says meanwhile stands between two steps, in the stream as in the record', async () => {
+    const [words, call, tools, result, steer] = [0, 8 * 8, 8 * 13, 0, 8 * 14 + 1];
+    const steps = [words, steer, words, call, call, tools, result, steer, call, call, tools];
+    const log = logOf([...steps, result, words, steer], 'completed');
+    const step = ['step-start', 'text'];
+
+    const message = await read(whole(await encode(log.events)));
+
+    expect(types(message)).toEqual([
+      ...step,
+      'data-steered',
+      ...step,
+      'tool-plain',
+      'data-steered',
+      'step-start',
+      'tool-plain',
+      ...step,
+      'data-steered',
+    ]);
+    expect(types(message)).toEqual(types(uiMessageOf(log.message)));
+  });
+
+  test('after a crash tells what the agent had heard and the log was not told', async () => {
+    const log = logOf([0, 8 * 15], 'completed', true);
+
+    const message = await read(whole(await encode(log.events)));
+
+    expect(types({ parts: log.message.content })).toEqual(['steered']);
+    expect(types(message)).toEqual(['step-start', 'text', 'data-steered']);
   });
 
   test('leaves the states that it was given as they were', async () => {

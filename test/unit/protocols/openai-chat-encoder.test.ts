@@ -6,6 +6,7 @@ import {
   TOKENS,
   created,
   text,
+  steered,
   call,
   result,
   usage,
@@ -36,12 +37,14 @@ describe('a chat completion', () => {
       ...call('c1', 1),
       result('c1'),
       text('c', 2),
+      steered(3),
+      text('d', 4),
       done(),
     ];
     const { frames, state } = read(plain, bodies);
 
-    expect(contents(frames)).toBe('ab\n\nc');
-    expect(completionOf(state).completion.choices[0]?.message.content).toBe('ab\n\nc');
+    expect(contents(frames)).toBe('ab\n\nc\n\nd');
+    expect(completionOf(state).completion.choices[0]?.message.content).toBe('ab\n\nc\n\nd');
     expect(lastTwo(frames)[1]).toBe('[DONE]');
   });
 

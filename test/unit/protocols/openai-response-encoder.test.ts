@@ -12,6 +12,7 @@ import {
   TOKENS,
   created,
   text,
+  steered,
   call,
   result,
   usage,
@@ -179,6 +180,28 @@ describe('a response', () => {
     expect(whole.output_text).toBe('I would.Done.');
     expect(part).toMatchObject({ status: 'completed', output_text: whole.output_text });
     expect(part.output.map(({ type }) => type)).toEqual(whole.output.map(({ type }) => type));
+  });
+
+  test('has nothing of what the user says meanwhile, also after a crash and where its log is gone', () => {
+    const rather: MessagePart = {
+      type: 'steered',
+      messageId: 'msg_s',
+      text: 'rather',
+      heard: true,
+    };
+    const log = [created, text('a'), steered(1), text('b', 2), done()];
+    const fold = foldEvents(log.map((body, seq) => ({ seq: seq + 1, fence: 1, at: AT, body })));
+    const crash = [created, text('a'), recovered([said('a'), rather]), text('b', 2), done()];
+    const kept = [...eventsOfState(fold.state()), done()];
+
+    for (const bodies of [log, crash, kept]) {
+      const { output } = accumulated(read(first, bodies).frames);
+      expect(output).toMatchObject([{ content: [{ text: 'a' }] }, { content: [{ text: 'b' }] }]);
+      expect(JSON.stringify(output)).not.toContain('rather');
+    }
+    expect(read(first, log.slice(0, 2)).frames).toEqual(read(first, log.slice(0, 3)).frames);
+    expect(fold.parts[1]).toEqual(rather);
+    expect(kept).toContainEqual(steered(1));
   });
 
   test('never changes a state that it was given', () => {
