@@ -22,7 +22,7 @@ export interface Standing {
   /** Finished model calls, oldest first. `call` is the id on the first delta of the parts they made. */
   calls: StandingCall[];
   /** Finished tool calls. */
-  results: { toolCallId: string; status: ToolResultStatus; output: string }[];
+  results: ({ toolCallId: string } & ToolResult)[];
 }
 
 export interface StandingCall {
@@ -36,6 +36,14 @@ export interface StandingCall {
 export interface ToolResult {
   status: ToolResultStatus;
   output: string;
+  /** What the call showed to the user, in its order: whoever tells the result tells of these too. */
+  attachments?: readonly ToolAttachment[];
+}
+
+export interface ToolAttachment {
+  name: string;
+  mediaType: string;
+  url: string;
 }
 
 /** The driver's ledger as tools see it (transitions T6 and T7). */

@@ -3,7 +3,7 @@ import type { BaseMessage } from '@langchain/core/messages';
 import { z } from 'zod';
 import { jsonSchema } from '../stream/message.ts';
 import type { Json } from '../lib/json.ts';
-import type { ModelUsage, RunnerEvent, Standing } from './agent-runner.ts';
+import type { ModelUsage, RunnerEvent, Standing, ToolAttachment } from './agent-runner.ts';
 import { contentPieces, isRecord } from './chunk-content.ts';
 import { countTokens } from './token-count.ts';
 import type { ContentPiece } from './chunk-content.ts';
@@ -12,7 +12,7 @@ import { placeOf } from './namespaces.ts';
 import type { AgentNamespaces } from './namespaces.ts';
 import { pieces } from './output.ts';
 import { SubAgentMark } from './sub-agent-mark.ts';
-import { jsonArgs, resultOf } from './tool-message.ts';
+import { attachmentsOf, jsonArgs, resultOf } from './tool-message.ts';
 
 /**
  * From LangGraph's stream to events, as a pure fold. State is never changed in place: a text token that continues
@@ -222,16 +222,18 @@ function finishCall(state: MapperState, message: AIMessage, path: string[]): Map
   };
 }
 
-function finishTool(state: MapperState, message: ToolMessage): Mapped {
+function finishTool(state: MapperState, message: ToolMessage, path: string[]): Mapped {
   const toolCallId = message.tool_call_id;
   const stage = state.tools.get(toolCallId);
   // Unknown calls belong to earlier turns or to a hidden model.
   if (stage === undefined || stage === 'done') return { state, events: [] };
-  const next = { ...state, tools: put(state.tools, toolCallId, 'done' as const) };
-  return {
-    state: next,
-    events: [event({ type: 'tool_result', toolCallId, ...resultOf(message) })],
-  };
+  // A result that an earlier driver left in the ledger is all that there is of what that one showed.
+  const shown = each(state, attachmentsOf(message), (current, file) =>
+    mapFile(current, file, path),
+  );
+  const next = { ...shown.state, tools: put(state.tools, toolCallId, 'done' as const) };
+  const result = event({ type: 'tool_result', toolCallId, ...resultOf(message) });
+  return { state: next, events: [...shown.events, result] };
 }
 
 function messagesOf(update: unknown): unknown[] {
@@ -258,7 +260,7 @@ function mapUpdates(
   const messages = Object.values(data).flatMap(messagesOf);
   return each(start, messages, (current, message) => {
     if (AIMessage.isInstance(message)) return finishCall(current, message, path);
-    if (ToolMessage.isInstance(message)) return finishTool(current, message);
+    if (ToolMessage.isInstance(message)) return finishTool(current, message, path);
     const plain = own ? plainAnswer(current, message) : undefined;
     return plain ? mapMessage(current, plain, path) : { state: current, events: [] };
   });
@@ -289,8 +291,11 @@ function mapMark(state: MapperState, mark: SubAgentMark): Mapped {
   return { state: next, events: [event(body)] };
 }
 
-function mapFile(state: MapperState, { file }: FileMark, path: string[]): Mapped {
-  const { name, mediaType, url } = file;
+function mapFile(
+  state: MapperState,
+  { name, mediaType, url }: ToolAttachment,
+  path: string[],
+): Mapped {
   if (state.attached.has(url)) return { state, events: [] };
   const attached = new Set(state.attached).add(url);
   const body = { type: 'attachment', part: state.nextPart, name, mediaType, url } as const;
@@ -303,7 +308,7 @@ function mapFile(state: MapperState, { file }: FileMark, path: string[]): Mapped
 
 function mapCustom(state: MapperState, data: unknown, path: string[]): Mapped {
   if (data instanceof SubAgentMark) return mapMark(state, data);
-  if (data instanceof FileMark) return mapFile(state, data, path);
+  if (data instanceof FileMark) return mapFile(state, data.file, path);
   const json = customJson(data);
   const events = json === undefined ? [] : [event({ type: 'custom', data: json, ...under(path) })];
   return { state, events };

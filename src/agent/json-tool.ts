@@ -27,12 +27,13 @@ export function jsonTool(tool: {
     refuse: (args) => tool.refuse(args),
     bind(run) {
       async function func(given: unknown, _manager: unknown, config?: LangGraphToolConfig) {
-        const context = contextOf(run, config);
+        const { context, shown } = contextOf(run, config);
         const args = jsonArgs(config?.toolCall?.args ?? given);
         const { toolCallId } = context;
         const result = await execute({
           call: { toolCallId, name, effects, args },
           run,
+          shown,
           effect: () => tool.run(args, context),
         });
         return toolMessage({ id: toolCallId, name }, result);

@@ -2,7 +2,7 @@ import { AIMessage, BaseMessage, HumanMessage, ToolMessage } from '@langchain/co
 import type { BaseCheckpointSaver, CheckpointTuple } from '@langchain/langgraph-checkpoint';
 import type { Standing, StandingCall } from './agent-runner.ts';
 import { textOf } from './chunk-content.ts';
-import { jsonArgs, resultOf } from './tool-message.ts';
+import { attachmentsOf, jsonArgs, resultOf } from './tool-message.ts';
 import { pathSchema } from '../stream/message.ts';
 
 /** Where a sub-agent's question keeps the tool calls that lead to it. Providers are never sent this key. */
@@ -86,7 +86,11 @@ function read(tuple: CheckpointTuple): Pick<Standing, 'calls' | 'results'> {
     .map((message) => callOf(message, path));
   const results = made
     .filter((message) => ToolMessage.isInstance(message))
-    .map((message) => ({ toolCallId: message.tool_call_id, ...resultOf(message) }));
+    .map((message) => {
+      const attachments = attachmentsOf(message);
+      const result = { toolCallId: message.tool_call_id, ...resultOf(message) };
+      return attachments.length > 0 ? { ...result, attachments } : result;
+    });
   return { calls, results };
 }
 

@@ -1,16 +1,21 @@
 import { ToolMessage } from '@langchain/core/messages';
+import { z } from 'zod';
 import { jsonObjectSchema, toolResultStatusSchema } from '../stream/message.ts';
 import type { ToolResultStatus } from '../stream/message.ts';
 import type { JsonObject } from '../lib/json.ts';
-import type { ToolResult } from './agent-runner.ts';
+import type { ToolAttachment, ToolResult } from './agent-runner.ts';
 import { truncateOutput } from './output.ts';
 
 /** LangGraph knows two states of a tool message; ours travels beside them. Providers are never sent this key. */
 const STATUS_KEY = 'holdfast_status';
+const ATTACHMENTS_KEY = 'holdfast_attachments';
+const attachmentsSchema = z.array(
+  z.object({ name: z.string(), mediaType: z.string(), url: z.string() }),
+);
 
 export function toolMessage(
   call: { id: string; name: string },
-  { status, output }: ToolResult,
+  { status, output, attachments = [] }: ToolResult,
 ): ToolMessage {
   return new ToolMessage({
     id: `tool_${call.id}`,
@@ -18,7 +23,10 @@ export function toolMessage(
     name: call.name,
     content: output,
     status: status === 'ok' || status === 'responded' ? 'success' : 'error',
-    additional_kwargs: { [STATUS_KEY]: status },
+    additional_kwargs: {
+      [STATUS_KEY]: status,
+      ...(attachments.length > 0 && { [ATTACHMENTS_KEY]: attachments }),
+    },
   });
 }
 
@@ -35,7 +43,13 @@ function outputOf({ content }: ToolMessage): string {
   return JSON.stringify(content);
 }
 
-export function resultOf(message: ToolMessage): ToolResult {
+/** What the call showed to the user. */
+export function attachmentsOf(message: ToolMessage): readonly ToolAttachment[] {
+  return attachmentsSchema.safeParse(message.additional_kwargs[ATTACHMENTS_KEY]).data ?? [];
+}
+
+/** Without what it showed. */
+export function resultOf(message: ToolMessage): Pick<ToolResult, 'status' | 'output'> {
   return { status: statusOf(message), output: truncateOutput(outputOf(message)) };
 }
 

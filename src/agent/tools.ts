@@ -8,13 +8,16 @@ import { z } from 'zod';
 import type { Owner } from '../stream/owner.ts';
 import type { Json, JsonObject } from '../lib/json.ts';
 import { inSpan, type Tracer } from '../lib/tracing.ts';
-import type { ToolEffects, ToolLedger, ToolResult } from './agent-runner.ts';
+import type { ToolAttachment, ToolEffects, ToolLedger, ToolResult } from './agent-runner.ts';
 import type { SubAgentDefinition } from './catalog.ts';
 import { FileMark } from './file-mark.ts';
 import { errorText } from './output.ts';
 import { keptOutput } from './large-output.ts';
 import type { RunFile, RunFiles } from './run-files.ts';
 import { jsonArgs, toolMessage } from './tool-message.ts';
+
+/** Of one call: its result, which stands in the ledger and in the checkpoint, names them all. */
+const MOST_FILES = 100;
 
 /** What a tool is given beside its arguments. */
 export interface ToolContext {
@@ -30,7 +33,7 @@ export interface ToolContext {
   signal: AbortSignal;
   /**
    * Keeps a file of the user's and shows it in the answer. The nth file of a call is the same one in every execution of
-   * it, so call it in the same order. Rejects where the user may have no more; the model sees why.
+   * it, so call it in the same order. Rejects where the user may have no more, and after 100 of a call; the model sees why.
    */
   saveFile: (file: {
     name: string;
@@ -121,18 +124,22 @@ async function ledgered<T>(what: () => Promise<T>): Promise<T> {
 export interface Execution {
   call: { toolCallId: string; name: string; effects: ToolEffects; args: JsonObject };
   run: ToolRun;
+  /** What the call has shown to the user by now. */
+  shown: readonly ToolAttachment[];
   effect: () => Promise<ToolResult>;
 }
 
-async function attempt({ call, run, effect }: Execution): Promise<ToolResult> {
+async function attempt({ call, run, shown, effect }: Execution): Promise<ToolResult> {
+  const showing = (result: ToolResult): ToolResult =>
+    shown.length > 0 ? { ...result, attachments: [...shown] } : result;
   try {
     const key = idempotencyKey(run, call.toolCallId);
-    return await keptOutput(await effect(), run, key);
+    return showing(await keptOutput(await effect(), run, key));
   } catch (error) {
     if (isGraphBubbleUp(error) || error instanceof ToolFatal) throw error;
     // Stopped, not failed: what it did is not known, and its ledger entry stays open.
     if (run.signal.aborted) throw error;
-    return { status: 'error', output: errorText(error) };
+    return showing({ status: 'error', output: errorText(error) });
   }
 }
 
@@ -182,11 +189,16 @@ function idempotencyKey({ generationId }: ToolRun, toolCallId: string): string {
   return `${generationId}/${toolCallId}`;
 }
 
-export function contextOf(run: ToolRun, config: LangGraphToolConfig | undefined): ToolContext {
+/** `shown` is filled by the context. */
+export function contextOf(
+  run: ToolRun,
+  config: LangGraphToolConfig | undefined,
+): { context: ToolContext; shown: readonly ToolAttachment[] } {
   const toolCallId = config?.toolCall?.id ?? '';
   const key = idempotencyKey(run, toolCallId);
+  const shown: ToolAttachment[] = [];
   let saved = 0;
-  return {
+  const context: ToolContext = {
     generationId: run.generationId,
     owner: run.owner,
     timezone: run.timezone,
@@ -194,6 +206,7 @@ export function contextOf(run: ToolRun, config: LangGraphToolConfig | undefined)
     idempotencyKey: key,
     signal: run.signal,
     async saveFile({ name, mediaType, data }) {
+      if (saved === MOST_FILES) throw new Error(`A call may save ${MOST_FILES} files.`);
       const fileKey = `${key}/${saved}`;
       saved += 1;
       run.signal.throwIfAborted();
@@ -207,6 +220,7 @@ export function contextOf(run: ToolRun, config: LangGraphToolConfig | undefined)
         data,
       } as const;
       const file = await run.files.save(run.owner, said);
+      shown.push({ name: file.name, mediaType: file.mediaType, url: file.url });
       config?.writer?.(new FileMark(file));
       await run.flow();
       return file;
@@ -216,6 +230,7 @@ export function contextOf(run: ToolRun, config: LangGraphToolConfig | undefined)
       await run.flow();
     },
   };
+  return { context, shown };
 }
 
 /** A tool of ours. `effects` decides what a crash in the middle of it means; say nothing and it is `unsafe`. */
@@ -233,11 +248,12 @@ export function defineTool<S extends z.ZodObject>(tool: {
       description,
       schema,
       async func(args: z.output<S>, _manager, config?: LangGraphToolConfig): Promise<ToolMessage> {
-        const context = contextOf(run, config);
+        const { context, shown } = contextOf(run, config);
         const { toolCallId } = context;
         const result = await execute({
           call: { toolCallId, name, effects, args: jsonArgs(config?.toolCall?.args ?? args) },
           run,
+          shown,
           effect: async () => ({ status: 'ok', output: asText(await tool.run(args, context)) }),
         });
         return toolMessage({ id: toolCallId, name }, result);

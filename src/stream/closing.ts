@@ -1,3 +1,4 @@
+import type { ToolResult } from '../agent/agent-runner.ts';
 import { resolutionOf, resolvedEvent } from '../hitl/pending.ts';
 import type { EventBody, Outcome } from './events.ts';
 import type { MessageFold } from './fold.ts';
@@ -9,12 +10,23 @@ import type { ToolCallPart } from './message.ts';
  * call, so that readers' folds, the saved message and the history that providers get are all complete.
  */
 export function closingEvents(fold: MessageFold, job: FinalizingJob): EventBody[] {
-  return [...resolutionEvents(fold, job), ...resultEvents(fold, job)];
+  return placed(fold, [...resolutionEvents(fold, job), ...resultEvents(fold, job)]);
 }
 
 function resolutionEvents(fold: MessageFold, job: FinalizingJob): EventBody[] {
   const resolution = fold.pendingAction && resolutionOf(job, fold.pendingAction.actionId);
   return resolution ? [resolvedEvent(resolution)] : [];
+}
+
+/** New parts come behind those that are there. */
+function placed(fold: MessageFold, events: readonly EventBody[]): EventBody[] {
+  let part = fold.nextPart;
+  return events.map((event) => {
+    if (!('part' in event)) return event;
+    const at = { ...event, part };
+    part += 1;
+    return at;
+  });
 }
 
 const OPEN = new Set<ToolCallPart['status']>(['streaming', 'ready', 'waiting', 'running']);
@@ -28,13 +40,28 @@ const WHY: Record<Outcome, string> = {
   interrupted: 'the server was interrupted',
 };
 
+/** A result that nobody told, behind what the call showed. */
+function toldLate(
+  fold: MessageFold,
+  { toolCallId, path }: ToolCallPart,
+  { status, output, attachments = [] }: ToolResult,
+): EventBody[] {
+  const has = new Set(
+    fold.parts.map((part) => (part.type === 'attachment' ? part.url : undefined)),
+  );
+  const shown = attachments
+    .filter(({ url }) => !has.has(url))
+    .map((file) => ({ type: 'attachment', part: 0, ...file, ...(path && { path }) }) as const);
+  return [...shown, { type: 'tool_result', toolCallId, status, output }];
+}
+
 function resultEvents(fold: MessageFold, job: FinalizingJob): EventBody[] {
   const events: EventBody[] = [];
   for (const part of fold.parts) {
     if (part.type !== 'tool_call' || !OPEN.has(part.status)) continue;
     const { toolCallId } = part;
     const entry = job.ledger.find((it) => it.toolCallId === toolCallId);
-    if (entry?.result) events.push({ type: 'tool_result', toolCallId, ...entry.result });
+    if (entry?.result) events.push(...toldLate(fold, part, entry.result));
     else if (entry?.open) {
       const output = `It is not known whether this call ran: ${WHY[job.outcome]}.`;
       events.push({ type: 'tool_result', toolCallId, status: 'outcome_unknown', output });

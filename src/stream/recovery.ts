@@ -51,6 +51,10 @@ export function whatStands(fold: MessageFold, standing: Standing, head: number):
       content.push(part);
       made.push(part.type === 'tool_call' ? null : id);
     }
+    for (const part of call.notShown(standing, content)) {
+      content.push(part);
+      made.push(null);
+    }
   }
   return { content: content.map((part) => withResult(part, standing)), calls: made, keep };
 }
@@ -88,6 +92,18 @@ class Remaining {
       made.push({ type: 'tool_call', toolCallId, name, args, status: 'ready', ...path });
     }
     return made;
+  }
+
+  /** What its tool calls showed by their results. */
+  notShown({ results }: Standing, content: readonly MessagePart[]): MessagePart[] {
+    const path = this.#call.path ? { path: this.#call.path } : {};
+    const has = new Set(content.map((part) => (part.type === 'attachment' ? part.url : undefined)));
+    const mine = new Set(this.#call.toolCalls.map(({ toolCallId }) => toolCallId));
+    return results
+      .filter(({ toolCallId }) => mine.has(toolCallId))
+      .flatMap(({ attachments = [] }) => attachments)
+      .filter(({ url }) => !has.has(url))
+      .map((file) => ({ type: 'attachment', ...file, ...path }));
   }
 }
 

@@ -15,6 +15,7 @@ import { createLangGraphRunner } from '../../src/agent/langgraph-runner.ts';
 import type { Meter } from '../../src/agent/meter.ts';
 import { createModels } from '../../src/agent/models.ts';
 import type { Models } from '../../src/agent/models.ts';
+import type { RunFiles } from '../../src/agent/run-files.ts';
 import type { Summaries } from '../../src/agent/summaries.ts';
 import { OPEN_POLICY } from '../../src/hitl/tool-policy.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -77,6 +78,7 @@ export function createBench(options: {
   stallTimeoutMs?: number;
   summaries?: Summaries;
   meter?: Meter;
+  files?: RunFiles;
 }): Bench {
   const { checkpoints, clock = systemClock, ledgerFile } = options;
   const demo = demoAgent({ clock, ledgerFile });
@@ -100,6 +102,7 @@ export function createBench(options: {
     retried: () => undefined,
     ...(options.summaries && { summaries: options.summaries }),
     ...(options.meter && { meter: options.meter }),
+    ...(options.files && { files: options.files }),
   });
   const ledger = new TestLedger();
   return {

@@ -5,6 +5,7 @@ import type { CallPolicy, RunRequest } from '../../src/agent/agent-runner.ts';
 import { askUserTool } from '../../src/agent/ask-user.ts';
 import { plainAgent } from '../../src/agent/catalog.ts';
 import type { Checkpoints } from '../../src/agent/checkpoints.ts';
+import type { RunFiles } from '../../src/agent/run-files.ts';
 import { subAgentTool } from '../../src/agent/sub-agent.ts';
 import { defineTool } from '../../src/agent/tools.ts';
 import type { ToolDefinition } from '../../src/agent/tools.ts';
@@ -53,6 +54,7 @@ export function batchBench(options: {
   effect?: (name: string, signal: AbortSignal) => Promise<void> | void;
   policy?: CallPolicy;
   tools?: ToolDefinition[];
+  files?: RunFiles;
 }): BatchBench {
   const { policy = ASK, effect, checkpoints } = options;
   const executed: BatchBench['executed'] = [];
@@ -90,7 +92,8 @@ export function batchBench(options: {
     resolve: async () => ({ model, requiresFinish: false }),
   };
   const ledgerOf = new StrictLedger();
-  const bench = createBench({ checkpoints, agents: [agent], models, policy });
+  const files = options.files && { files: options.files };
+  const bench = createBench({ checkpoints, agents: [agent], models, policy, ...files });
   const over = (fence: number) => ({ ledger: ledgerOf.at(fence), policy });
   return { ...bench, model, ledgerOf, executed, over };
 }

@@ -199,7 +199,7 @@ describe('a file that a tool saves', () => {
       compile: () => Promise.reject(new Error('no agents here')),
       ...over,
     };
-    const context = contextOf(run, {
+    const { context } = contextOf(run, {
       toolCall: { id: 'call_1' },
       writer: (data: unknown) => void written.push(data),
     });
@@ -245,6 +245,13 @@ describe('a file that a tool saves', () => {
       'can not be saved',
     );
     expect(kept.blobs.size).toBe(0);
+  });
+
+  test('is one of at most a hundred of a call', async () => {
+    const { context } = execution();
+    for (let n = 0; n < 100; n += 1) await context.saveFile(NOTE);
+
+    await expect(context.saveFile(NOTE)).rejects.toThrow('A call may save 100 files.');
   });
 
   test("is nobody else's", async () => {

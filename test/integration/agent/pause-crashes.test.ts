@@ -1,12 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { RunRequest } from '../../../src/agent/agent-runner.ts';
+import { z } from 'zod';
+import type { RunRequest, ToolEffects } from '../../../src/agent/agent-runner.ts';
+import { defineTool, type ToolDefinition } from '../../../src/agent/tools.ts';
 import { hashOf } from '../../../src/lib/json.ts';
 import { createSqliteCheckpoints, openDatabase } from '../../../src/store/sqlite/index.ts';
+import type { EventBody } from '../../../src/stream/events.ts';
+import { foldEvents, type MessageFold } from '../../../src/stream/fold.ts';
+import type { MessagePart } from '../../../src/stream/message.ts';
+import { whatStands } from '../../../src/stream/recovery.ts';
 import { batchBench, historyFault } from '../../support/batch-agent.ts';
 import type { BatchBench, BatchCall } from '../../support/batch-agent.ts';
 import { DyingCheckpoints } from '../../support/dying-checkpoints.ts';
 import { decide, PausedRun } from '../../support/paused-run.ts';
-import type { Outcome } from '../../support/agent-run.ts';
+import type { Body, Outcome } from '../../support/agent-run.ts';
+import { created, logOf } from '../../support/events.ts';
+import { MemoryRunFiles } from '../../support/tool-run.ts';
 import type { Say } from '../../support/paused-run.ts';
 
 let db: ReturnType<typeof openDatabase>;
@@ -137,4 +145,92 @@ describe.each(cases)('%s', (_scene, batch, first) => {
     }
     expect(writes).toBeGreaterThan(4);
   }, 60_000);
+});
+
+const drawing = (effects: ToolEffects): ToolDefinition =>
+  defineTool({
+    name: `draw_${effects}`,
+    description: 'draws two pictures',
+    schema: z.strictObject({ n: z.number() }),
+    effects,
+    async run({ n }, { saveFile }) {
+      for (const side of ['front', 'back'])
+        await saveFile({ name: `${effects} ${n} ${side}`, mediaType: 'text/plain', data: side });
+      return 'drawn';
+    },
+  });
+
+/** The events that are durable when a driver dies. */
+const LOSSES: Record<string, (said: Body[]) => Body[]> = {
+  'the first attachment and all after it': (said) => {
+    const first = said.findIndex(({ type }) => type === 'attachment');
+    return first === -1 ? said : said.slice(0, first);
+  },
+  'all that the driver said': () => [],
+};
+
+/** Plays a turn as workers would, whose log loses what was said when the first one dies. */
+async function showing(
+  batch: BatchCall[],
+  at: { writes: number; durable: (said: Body[]) => Body[] },
+) {
+  const checkpoints = new DyingCheckpoints(createSqliteCheckpoints({ db }), at.writes);
+  const tools = (['read', 'idempotent', 'unsafe'] as const).map(drawing);
+  const bench = batchBench({ checkpoints, tools, files: new MemoryRunFiles() });
+  const run = new PausedRun(bench, JSON.stringify(batch));
+  const kill = new AbortController();
+  checkpoints.onDeath(() => kill.abort(dead));
+  const over = () => bench.over(run.request.fence);
+  const first = await run.drive({ signal: kill.signal, ...over() });
+  const log: EventBody[] = [created()];
+  if (first.error === undefined)
+    return { died: false, fold: foldEvents(logOf([...log, ...first.bodies])) };
+  log.push(...at.durable(first.bodies));
+  const standing = await run.adopt();
+  const fold = foldEvents(logOf(log));
+  const { content, calls, keep } = whatStands(fold, standing, log.length);
+  const before = fold.state();
+  const state = { ...before, message: { ...before.message, content } };
+  log.push({ type: 'segment', reason: 'recovered', keep, state, calls });
+  const attached = content.flatMap((part) =>
+    part.type === 'attachment' ? [String(part.url)] : [],
+  );
+  const second = await run.drive({ nextPart: content.length, attached, ...over() });
+  expect(second.error).toBeUndefined();
+  return { died: true, fold: foldEvents(logOf([...log, ...second.bodies])) };
+}
+
+const isDrawing = (part: MessagePart): boolean =>
+  part.type === 'tool_call' && part.name.startsWith('draw_');
+
+/** Each with the call that it stands behind, and the path to it. */
+function shownIn({ parts }: MessageFold): string[] {
+  return parts.flatMap((part, index) => {
+    if (part.type !== 'attachment') return [];
+    const calls = parts.slice(0, index).flatMap((it) => (it.type === 'tool_call' ? [it.name] : []));
+    const has = calls.includes(`draw_${part.name.split(' ')[0] ?? ''}`);
+    return [`${part.name} ${part.path?.join('/') ?? ''} ${has ? 'behind its call' : 'astray'}`];
+  });
+}
+
+describe.each(Object.entries(LOSSES))('the log loses %s', (_loss, durable) => {
+  test.each([
+    ['side by side', [call('draw_read', 1), call('draw_idempotent', 2)]],
+    ['in a sub-agent', [helper('helper', 'a', call('draw_unsafe', 3))]],
+  ])(
+    'what tools %s showed is in the answer once, whatever write is the last',
+    async (_where, batch) => {
+      const plain = await showing(batch, { writes: Number.POSITIVE_INFINITY, durable });
+      const expected = shownIn(plain.fold).toSorted();
+      expect(expected).toHaveLength(2 * plain.fold.parts.filter(isDrawing).length);
+      let writes = 1;
+      for (; ; writes += Math.min(STRIDE, 3)) {
+        const { died, fold } = await showing(batch, { writes, durable });
+        if (!died) break;
+        expect(shownIn(fold).toSorted()).toEqual(expected);
+      }
+      expect(writes).toBeGreaterThan(4);
+    },
+    60_000,
+  );
 });

@@ -2,8 +2,10 @@ import { describe, expect, test } from '@jest/globals';
 import type { Standing } from '../../../src/agent/agent-runner.ts';
 import type { EventBody } from '../../../src/stream/events.ts';
 import { foldEvents } from '../../../src/stream/fold.ts';
+import { closingEvents } from '../../../src/stream/closing.ts';
 import { whatStands } from '../../../src/stream/recovery.ts';
 import { created, logOf } from '../../support/events.ts';
+import { aQueuedJob, finalizing } from '../../support/jobs.ts';
 
 const text = (part: number, words: string, call?: string): EventBody => ({
   type: 'text_delta',
@@ -15,6 +17,7 @@ const tool = (part: number): EventBody[] => [
   { type: 'tool_call', part, toolCallId: 'c1', name: 'add' },
   { type: 'tool_ready', toolCallId: 'c1', name: 'add', args: { a: 1 } },
 ];
+const file = (n: number) => ({ name: `${n}.png`, mediaType: 'image/png', url: `/f/${n}` });
 const standing = (over: Partial<Standing>): Standing => ({
   resumable: true,
   calls: [],
@@ -27,6 +30,21 @@ const oneCall = {
   text: 'hello',
   toolCalls: [{ toolCallId: 'c1', name: 'add', args: { a: 1 } }],
 };
+
+test('an answer that ends with a result that nobody told shows first what the call showed, once', () => {
+  const fold = foldEvents(
+    logOf([created(), ...tool(0), { type: 'attachment', part: 1, ...file(1) }]),
+  );
+  const call = { toolCallId: 'c1', name: 'add', effects: 'unsafe' as const, args: { a: 1 } };
+  const result = { status: 'ok' as const, output: '3', attachments: [file(1), file(2), file(3)] };
+  const ledger = [{ ...call, argsHash: '', starts: 1, open: false, result }];
+
+  expect(closingEvents(fold, finalizing(aQueuedJob({ ledger })))).toEqual([
+    { type: 'attachment', part: 2, ...file(2) },
+    { type: 'attachment', part: 3, ...file(3) },
+    { type: 'tool_result', toolCallId: 'c1', status: 'ok', output: '3' },
+  ]);
+});
 
 describe('what stands after a crash', () => {
   test('nothing, where there is no checkpoint', () => {
@@ -86,6 +104,26 @@ describe('what stands after a crash', () => {
       status: 'ready',
     });
     expect(withResult.content[1]).toMatchObject({ status: 'ok', output: '4' });
+  });
+
+  test('what a finished tool call showed is there once, behind what the log has', () => {
+    const fold = foldEvents(
+      logOf([created(), ...tool(0), { type: 'attachment', part: 1, ...file(1) }]),
+    );
+    const results = [
+      { toolCallId: 'c1', status: 'ok' as const, output: '3', attachments: [file(1), file(2)] },
+      { toolCallId: 'of nobody', status: 'ok' as const, output: '', attachments: [file(3)] },
+    ];
+    const calls = [{ ...oneCall, text: '', path: ['p'] }];
+
+    const { content, calls: made, keep } = whatStands(fold, standing({ calls, results }), 4);
+
+    expect(content.slice(1)).toEqual([
+      { type: 'attachment', ...file(1) },
+      { type: 'attachment', ...file(2), path: ['p'] },
+    ]);
+    expect([made.length, keep]).toEqual([3, 4]);
+    expect(content[0]).not.toHaveProperty('attachments');
   });
 
   test('what an earlier recovery let stand still stands', () => {
