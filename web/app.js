@@ -170,7 +170,7 @@ async function trySignIn() {
   }
 }
 
-/** @param {string} text @param {'reject' | 'enqueue' | 'interrupt'} [onBusy] */
+/** @param {string} text @param {'reject' | 'enqueue' | 'interrupt' | 'steer'} [onBusy] */
 async function send(text, onBusy) {
   composer.sending(true);
   composer.notice('');
@@ -199,15 +199,19 @@ async function send(text, onBusy) {
 
 /** @param {string} text */
 function busy(text) {
-  const choice = (/** @type {string} */ label, /** @type {'enqueue' | 'interrupt'} */ onBusy) =>
+  const choice = (
+    /** @type {string} */ label,
+    /** @type {'enqueue' | 'interrupt' | 'steer'} */ onBusy,
+  ) =>
     h('button', { type: 'button', class: 'quiet', onclick: () => void send(text, onBusy) }, label);
   const actions = [
+    choice('Add it to this one', 'steer'),
     choice('Send it after this one', 'enqueue'),
     choice('Stop this one and send', 'interrupt'),
   ];
   composer.notice('An answer is under way in this conversation.', { actions });
   announcer.urge(
-    'An answer is under way in this conversation. Choose whether to wait or to stop it.',
+    'An answer is under way in this conversation. Choose whether to add to it, to wait or to stop it.',
   );
 }
 

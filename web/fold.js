@@ -17,6 +17,7 @@
  * @property {Map<string, string>} rawArgs
  * @property {Map<string, string>} agents by the path's last call id
  * @property {Resolution[]} resolutions
+ * @property {{ messageId: string, text: string }[]} unheard what the user said meanwhile, until it is in the content
  */
 
 /** @returns {Fold} */
@@ -34,6 +35,7 @@ export function createFold() {
     rawArgs: new Map(),
     agents: new Map(),
     resolutions: [],
+    unheard: [],
   };
 }
 
@@ -147,6 +149,10 @@ const APPLY = {
   },
   attachment(fold, { part, name, mediaType, url, data, path }) {
     put(fold, { type: 'attachment', name, mediaType, url, data, ...pathOf({ path }) }, part);
+  },
+  steered(fold, { part, messageId, text, heard }) {
+    fold.status = 'running';
+    put(fold, { type: 'steered', messageId, text, heard }, part);
   },
   title(fold, { title }) {
     fold.title = title;

@@ -90,6 +90,14 @@ function mark(view, { part, label }) {
   setText(view.label, label);
 }
 
+/** With what waits to be heard behind it. @param {Part[]} content @param {Fold | undefined} fold @returns {Part[]} */
+function withUnheard(content, fold) {
+  const waits = (fold?.unheard ?? []).filter(
+    ({ messageId }) => !content.some((part) => part?.messageId === messageId),
+  );
+  return [...content, ...waits.map((said) => ({ type: 'steered', ...said }))];
+}
+
 /** Rows of the parts of one answer. */
 function createParts() {
   const element = h('div', { class: 'parts' });
@@ -112,15 +120,16 @@ function createParts() {
   /** @param {Part[]} content @param {{ fold: Fold | undefined, live: boolean }} context */
   const update = (content, { fold, live }) => {
     const asking = fold?.pendingAction?.kind === 'ask_user_question';
-    for (const [index, part] of content.entries()) {
+    const all = withUnheard(content, fold);
+    for (const [index, part] of all.entries()) {
       const view = part && viewOf(part, index);
       if (!view) continue;
       const rawArgs = fold?.rawArgs.get(part.toolCallId ?? '');
       const writing = live && isWriting(part, index === content.length - 1);
       view.update(part, { rawArgs, live: writing, asking });
-      mark(view, { part, label: subLabel(content, index, fold) });
+      mark(view, { part, label: subLabel(all, index, fold) });
     }
-    for (const gone of views.splice(content.length)) gone?.row.remove();
+    for (const gone of views.splice(all.length)) gone?.row.remove();
   };
   return { element, update };
 }

@@ -151,12 +151,27 @@ function attachmentView() {
   };
 }
 
+/** @returns {PartView} */
+function steeredView() {
+  const body = h('div', { class: 'bubble' });
+  const note = h('small', { class: 'soft' });
+  return {
+    element: h('article', { class: 'steered', 'aria-label': 'You' }, body, note),
+    update({ text = '', heard }) {
+      setText(body, text);
+      const ended = heard === false ? 'The answer ended before it was heard.' : '';
+      setText(note, heard === undefined ? 'Waits to be heard.' : ended);
+    },
+  };
+}
+
 /** @type {Record<string, () => PartView>} */
 const VIEWS = {
   text: textView,
   reasoning: reasoningView,
   tool_call: toolView,
   attachment: attachmentView,
+  steered: steeredView,
 };
 
 /** Undefined for a kind of part that this page does not know. @param {Part} part */

@@ -4,7 +4,7 @@ import { applyFrame, createFold, replaceState } from './fold.js';
 import { textOf } from './message-view.js';
 import { follow } from './stream.js';
 /** @import { Fold } from './fold.js' */
-/** @import { LineState, Message, Part, Status, Verdict } from './types.d.ts' */
+/** @import { LineState, Message, Part, Started, Status, Verdict } from './types.d.ts' */
 
 /** The open conversation: its history, the answer that is under way, and what a person does to it. */
 
@@ -143,6 +143,7 @@ export function createSession({ thread, inspector, announcer, hooks }) {
     if (!generation) return;
     fold = createFold();
     replaceState(fold, generation.state);
+    fold.unheard = generation.unheard ?? [];
     const { message } = generation.state;
     announcer.skip(message.messageId, textOf(message));
     draw();
@@ -244,9 +245,16 @@ export function createSession({ thread, inspector, announcer, hooks }) {
     }
   };
 
+  /** Is it heard by the answer that is being made? A repeat is told that it is attached. @param {Started} started */
+  const isSteering = ({ status, generationId, messageId }) =>
+    status === 'steered' ||
+    (isLive() &&
+      fold?.generationId === generationId &&
+      fold.message?.parentMessageId !== messageId);
+
   /**
    * Rejects with ApiError; then nothing was sent, and the text is still the composer's.
-   * @param {string} text @param {'reject' | 'enqueue' | 'interrupt'} [onBusy]
+   * @param {string} text @param {'reject' | 'enqueue' | 'interrupt' | 'steer'} [onBusy]
    * @param {(Part & { fileId: string })[]} [files]
    */
   const send = async (text, onBusy = 'reject', files = []) => {
@@ -267,18 +275,26 @@ export function createSession({ thread, inspector, announcer, hooks }) {
     conversationId = started.conversationId;
     through = null;
     const content = [{ type: 'text', text }, ...files];
-    thread.user({
-      messageId: started.messageId,
-      parentMessageId: null,
-      role: 'user',
-      content,
-      status: 'complete',
-    });
+    const { messageId: id } = started;
+    const steers = isSteering(started);
+    if (!steers)
+      thread.user({
+        messageId: id,
+        parentMessageId: null,
+        role: 'user',
+        content,
+        status: 'complete',
+      });
     thread.follow();
     // One that waits its turn is followed when the one before it is over.
-    if (isLive()) return started;
-    fold = createFold();
-    followStream(started.streamId);
+    if (!fold || !isLive()) {
+      fold = createFold();
+      followStream(started.streamId);
+    }
+    if (steers) {
+      fold.unheard.push({ messageId: id, text });
+      schedule();
+    }
     return started;
   };
 

@@ -15,6 +15,10 @@ export interface Part {
   mediaType?: string | undefined;
   url?: string | undefined;
   data?: unknown;
+  /** Of what the user said meanwhile. */
+  messageId?: string | undefined;
+  /** Undefined: not yet. */
+  heard?: boolean | undefined;
   path?: string[] | undefined;
 }
 
@@ -116,6 +120,7 @@ export interface Status {
     streamId: string;
     status: string;
     cursor: string;
+    unheard?: { messageId: string; text: string }[];
     state: StreamState;
   };
 }

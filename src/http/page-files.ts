@@ -25,7 +25,7 @@ export interface PageFile {
 
 /** Comments of whole lines, which carry the types, are for those who read the source; they are a fifth of its bytes. */
 export function withoutDocs(source: string): string {
-  return source.replace(/^[ \t]*\/\*\*(?:(?!\*\/)[^])*\*\/\n/gm, '');
+  return source.replace(/^[ \t]*(?:\/\*\*(?:(?!\*\/)[^])*\*\/|\/\/.*)\n/gm, '');
 }
 
 function pageFile(path: string, type: string): PageFile {

@@ -106,8 +106,8 @@ describe('the page over HTTP', () => {
   });
 
   test('what is left out of the scripts is comments only', () => {
-    const code = "/** @type {X} */ (a).b();\nc('/** d */');\n";
-    expect(withoutDocs(`/** e\n * f */\n${code}  /** g */\n`)).toBe(code);
+    const code = "/** @type {X} */ (a).b(); // y\nc('/** d */');\n";
+    expect(withoutDocs(`/** e\n * f */\n${code}  // z\n  /** g */\n`)).toBe(code);
 
     for (const name of readdirSync(PAGE_FOLDER).filter((each) => each.endsWith('.js'))) {
       const source = readFileSync(join(PAGE_FOLDER, name), 'utf8');

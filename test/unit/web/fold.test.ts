@@ -65,6 +65,7 @@ const LOG: EventBody[] = [
   { type: 'tool_result', toolCallId: 't1', status: 'ok', output: 'sent' },
   { type: 'tool_result', toolCallId: 't2', status: 'rejected', output: 'no' },
   { type: 'attachment', part: 4, name: 'f', mediaType: 'text/plain' },
+  { type: 'steered', part: 5, messageId: 'm3', text: 'rather', heard: true },
   { type: 'title', title: 'T' },
 ];
 
