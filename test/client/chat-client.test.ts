@@ -138,10 +138,12 @@ describe('createChatClient: send', () => {
   test('an answer that never comes is a broken connection', async () => {
     const { url, asked } = await scripted(() => {}, STARTED);
 
-    const turn = await client(url, { silenceMs: 30 }).send('hi');
+    const turn = await client(url, { silenceMs: 100 }).send('hi');
 
     expect(turn.generationId).toBe('g1');
-    expect(asked).toHaveLength(2);
+    // On a slow machine the answer to the second one can be late too: all of them are one message.
+    expect(asked.length).toBeGreaterThan(1);
+    expect(new Set(asked.map(({ body }) => body)).size).toBe(1);
   });
 });
 
