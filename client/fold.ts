@@ -62,6 +62,8 @@ function foldStatus(state: StreamState, event: StreamEvent): StreamState {
       const { total, contextUsed, contextMax } = event;
       return withUsage(state, { ...total, contextUsed, contextMax });
     }
+    case 'hand_off':
+      return answeredBy(state, event);
     case 'title':
       return { ...state, title: event.title };
     case 'segment':
@@ -77,6 +79,13 @@ function settled({ pendingAction: _pendingAction, ...state }: StreamState): Stre
   return state;
 }
 
+function answeredBy(
+  state: StreamState,
+  { agentId, model }: Pick<Message, 'agentId' | 'model'>,
+): StreamState {
+  return { ...state, message: { ...state.message, agentId, model } };
+}
+
 function withUsage(state: StreamState, usage: StreamState['usage']): StreamState {
   const { usage: _before, ...rest } = state;
   const { usage: _told, ...message } = state.message;
@@ -86,7 +95,8 @@ function withUsage(state: StreamState, usage: StreamState['usage']): StreamState
 function segment(state: StreamState, { state: stands }: EventOf<'segment'>): StreamState {
   if (!stands) return { ...state, status: 'running' };
   const { pendingAction, usage, message } = stands;
-  const next = withUsage({ ...settled(state), status: 'running' }, usage);
+  const before = answeredBy({ ...settled(state), status: 'running' }, message);
+  const next = withUsage(before, usage);
   return {
     ...next,
     ...(pendingAction && { pendingAction }),

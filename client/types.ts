@@ -140,6 +140,8 @@ interface ActionBase {
   createdAt: string;
   /** Null: never. */
   expiresAt: string | null;
+  /** Who asks, where it is not the agent that the turn was asked of. */
+  agentId?: string;
 }
 
 /** What a paused generation waits for. */
@@ -198,6 +200,8 @@ export interface EventBodies {
   };
   action_expiring: { actionId: string; expiresAt: string };
   agent: { path: string[]; agentId: string; state: 'started' | 'finished' };
+  /** Who answers the user from here on. */
+  hand_off: { toolCallId: string; agentId: string; model: string };
   usage: {
     call: TokenCount;
     total: TokenCount;

@@ -2,31 +2,42 @@ import { ruling, type RunPolicy, type ToolPolicy } from '../hitl/tool-policy.ts'
 import type { AgentCard } from './agent-runner.ts';
 import { ASK_USER } from './ask-user.ts';
 import type { AgentDefinition } from './catalog.ts';
+import { handOffTools, reachable } from './hand-off.ts';
 import type { ToolDefinition } from './tools.ts';
 
 /** What clients may know of the agents, in their order. Standing rules are left out: they can be revoked. */
 export function agentCards(agents: readonly AgentDefinition[], service: ToolPolicy): AgentCard[] {
   return agents.map((agent) => {
-    const { id, name = id, description = '', files = ['*/*'], toolApproval } = agent;
-    const policy = { service, agent: toolApproval };
-    const tools = allTools(agent.tools);
+    const { id, name = id, description = '', files = ['*/*'], handOffs = [] } = agent;
+    // An answer of its may come to be another one's.
+    const all = reachable(agent);
     return {
       agentId: id,
       name,
       description,
       capabilities: {
-        approvals: tools.some((tool) => ruling(policy, tool) === 'ask') || mayAsk(agent, policy),
-        questions: tools.some((tool) => tool.name === ASK_USER),
+        approvals: all.some((each) => mayWait(each, service)),
+        questions: all.some((each) => allTools(each).some(({ name }) => name === ASK_USER)),
         files,
         subagents: subAgentsOf(agent.tools),
+        handoffs: handOffs.map((other) => other.id),
       },
     };
   });
 }
 
 /** Those of its sub-agents too. */
-function allTools(tools: readonly ToolDefinition[]): ToolDefinition[] {
-  return tools.flatMap((tool) => [tool, ...allTools(tool.inner)]);
+function withInner(tools: readonly ToolDefinition[]): ToolDefinition[] {
+  return tools.flatMap((tool) => [tool, ...withInner(tool.inner)]);
+}
+
+function allTools(agent: AgentDefinition): ToolDefinition[] {
+  return withInner([...agent.tools, ...handOffTools(agent)]);
+}
+
+function mayWait(agent: AgentDefinition, service: ToolPolicy): boolean {
+  const policy = { service, agent: agent.toolApproval };
+  return allTools(agent).some((tool) => ruling(policy, tool) === 'ask') || mayAsk(agent, policy);
 }
 
 function subAgentsOf(tools: readonly ToolDefinition[]): string[] {

@@ -3,6 +3,7 @@ import type { EventOf } from '../stream/events.ts';
 import type { Owner } from '../stream/owner.ts';
 import type { Message, ToolResultStatus } from '../stream/message.ts';
 import type { ApprovalRequest, PendingAction, Verdict } from '../stream/pending-action.ts';
+import type { ToolPolicy } from '../hitl/tool-policy.ts';
 import type { RunSpec } from './run-spec.ts';
 
 /** The port between the heart and whatever runs an agent. */
@@ -23,6 +24,18 @@ export interface Standing {
   calls: StandingCall[];
   /** Finished tool calls. */
   results: ({ toolCallId: string } & ToolResult)[];
+  /** Who answers since a hand-off; absent: the agent that the turn was asked of. */
+  answering?: Answering;
+  /** The same without what steps that are still under way have done: the agent in whose name something is asked. */
+  asking?: Answering;
+}
+
+/** An agent that answers in the place of the one that the turn was asked of. */
+export interface Answering {
+  agentId: string;
+  model: string;
+  /** Tokens of its model's context; null: not known. */
+  contextMax: number | null;
 }
 
 export interface StandingCall {
@@ -79,6 +92,8 @@ export type CallPolicy = (call: {
   name: string;
   effects: ToolEffects;
   args: JsonObject;
+  /** Who answers by now, with its own policy; absent: the agent that the turn was asked of. */
+  by?: { agentId: string; policy: ToolPolicy };
 }) => Promise<CallRuling>;
 
 /** The answer of a person to one of the agent's interrupts. */
@@ -127,6 +142,7 @@ export type RunnerEvent =
         | 'tool_ready'
         | 'tool_result'
         | 'agent'
+        | 'hand_off'
         | 'attachment'
         | 'custom'
       >;
@@ -140,7 +156,12 @@ export type RunnerEvent =
 type Custom = Extract<PendingAction, { kind: 'custom' }>;
 
 /** `interruptId` names the agent's interrupt; it may repeat, so it never leaves the server. */
-export type PauseRequest =
+export type PauseRequest = Asked & {
+  /** Who asks, where the turn was handed to it; absent: the agent that the turn was asked of. */
+  agentId?: string;
+};
+
+type Asked =
   | ({ interruptId: string } & Pick<Custom, 'kind' | 'value' | 'responseSchema' | 'path'>)
   | { kind: 'tool_approval'; interruptId: string; requests: Omit<ApprovalRequest, 'argsHash'>[] }
   | {
@@ -203,8 +224,9 @@ export interface AgentCard {
     questions: boolean;
     /** Media types of files that it takes, `image/*` and the like; `*` where it does not say. */
     files: readonly string[];
-    /** Ids of the agents below it. */
+    /** Ids of the agents below it, and of those that it may hand over to. */
     subagents: readonly string[];
+    handoffs: readonly string[];
   };
 }
 

@@ -8,6 +8,7 @@ import type { NamedProvider } from './models.ts';
 import type { RunSpec } from './run-spec.ts';
 import type { CompiledGraph, GraphDeps } from './own-graph.ts';
 import { AgentError } from './agent-error.ts';
+import { reachable } from './hand-off.ts';
 import type { ToolDefinition, ToolSource } from './tools.ts';
 
 export interface AgentDefinition {
@@ -41,22 +42,47 @@ export interface AgentDefinition {
   parameters: JsonObject;
   /** Which tool calls wait for a person, also those of its sub-agents. It can only tighten the service's. */
   toolApproval: ToolPolicy;
+  /** It may let these answer in its place; they may let it. */
+  handOffs?: readonly AgentDefinition[];
   /** A graph that takes the place of model and instructions. */
   own?: { version: string; compile: (deps: GraphDeps) => Promise<CompiledGraph> };
 }
 
-/** A sub-agent stands under the policy of the agent that a turn is asked of. */
+/** A sub-agent stands under the policy of the agent that calls it, and returns to it. */
 export type SubAgentDefinition = Omit<
   AgentDefinition,
-  'toolApproval' | 'own' | 'titleModel' | 'files'
+  'toolApproval' | 'own' | 'titleModel' | 'files' | 'handOffs'
 >;
 
-/** Changes with everything that shapes a run: a frozen run must not go on under another definition. */
-export function fingerprintOf({
+/**
+ * Changes with everything that shapes a run, also with the agents that it can be handed to: a frozen run must not go on
+ * under another definition.
+ */
+export function fingerprintOf(definition: SubAgentDefinition & Partial<AgentDefinition>): string {
+  const { handOffs = [] } = definition;
+  const own = fingerprintAlone(definition);
+  if (handOffs.length === 0) return own;
+  const others = handOffs.flatMap(reachable).filter(({ id }) => id !== definition.id);
+  const shapes = new Map(
+    others.map((agent) => {
+      const { id, name = id, description = '' } = agent;
+      // Models go by what it says of itself.
+      return [id, { id, name, description, shape: fingerprintAlone(agent), to: idsIn(agent) }];
+    }),
+  );
+  return hashOf({ own, to: idsIn(definition), others: [...shapes.values()] });
+}
+
+function idsIn({ handOffs = [] }: Pick<AgentDefinition, 'handOffs'>): string[] {
+  return handOffs.map(({ id }) => id);
+}
+
+function fingerprintAlone({
   tools,
   toolSources = [],
   own,
   provider,
+  handOffs: _handOffs,
   ...definition
 }: SubAgentDefinition & Partial<AgentDefinition>): string {
   // What only clients and conversations see shapes no run.
@@ -118,6 +144,15 @@ function keyOf(agentId: string, fingerprint: string): string {
   return `${agentId} ${fingerprint}`;
 }
 
+/** Policies of those that the answer can be handed to. */
+function besides(agent: AgentDefinition): Pick<RunSpec, 'handOffs'> {
+  const [, ...others] = reachable(agent);
+  if (others.length === 0) return {};
+  return {
+    handOffs: others.map(({ id, toolApproval }) => ({ agentId: id, policy: toolApproval })),
+  };
+}
+
 export function createAgentCatalog(given: AgentSet): Agents {
   let set = given;
   let byId = entriesOf(given);
@@ -166,6 +201,7 @@ export function createAgentCatalog(given: AgentSet): Agents {
         parameters: agent.parameters,
         maxSteps: agent.maxSteps,
         policy: { service: set.policy, agent: agent.toolApproval },
+        ...besides(agent),
         timezone,
         anchor,
         route,

@@ -58,7 +58,32 @@ export function fileAgents(file: ConfigFile, deps: FileAgentDeps): AgentDefiniti
     return agent;
   };
 
-  return file.agents.map(({ id }) => agentOf(id, []));
+  for (const { id } of file.agents) agentOf(id, []);
+  return handingOver(file, made);
+}
+
+/** With the agents that each may hand over to, which may be in a ring. */
+function handingOver(
+  file: ConfigFile,
+  made: ReadonlyMap<string, AgentDefinition>,
+): AgentDefinition[] {
+  const lists = new Map<string, AgentDefinition[]>();
+  const whole = new Map(
+    [...made].map(([id, agent]): [string, AgentDefinition] => {
+      const handOffs: AgentDefinition[] = [];
+      lists.set(id, handOffs);
+      return [id, { ...agent, handOffs }];
+    }),
+  );
+  return file.agents.flatMap(({ id, handoffs }) => {
+    const agent = whole.get(id);
+    for (const to of handoffs) {
+      const other = whole.get(to);
+      if (!other || to === id) throw new AgentError(`'${id}' can't hand over to '${to}'.`);
+      lists.get(id)?.push(other);
+    }
+    return agent ? [agent] : [];
+  });
 }
 
 function asTool(

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { runPolicySchema } from '../hitl/tool-policy.ts';
+import { runPolicySchema, toolPolicySchema } from '../hitl/tool-policy.ts';
 import { jsonObjectSchema } from '../stream/message.ts';
 
 /** A file of the user's that a turn came with. Its bytes are in the `FileStore`, under an id that is never reused. */
@@ -36,6 +36,8 @@ export const runSpecSchema = z.object({
   maxSteps: z.number().int().positive(),
   /** Which tool calls wait for a person. */
   policy: runPolicySchema,
+  /** Agents that the answer can be handed to, with their own policies; absent: none. */
+  handOffs: z.array(z.object({ agentId: z.string(), policy: toolPolicySchema })).exactOptional(),
   timezone: z.string().nullable(),
   /** ISO time at which the conversation began: what instructions say of the date stays the same in all its turns. */
   anchor: z.string(),

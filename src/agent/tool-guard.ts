@@ -1,6 +1,7 @@
 import { AIMessage } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
 import { createMiddleware } from 'langchain';
+import { ONE_HAND_OFF } from './hand-off.ts';
 import { ALL_SHOWN, type Shown } from './shown-tools.ts';
 import type { ToolDefinition } from './tools.ts';
 import { beyondLimit, isUsedUp } from './tool-limit.ts';
@@ -13,6 +14,16 @@ function isMalformed(messages: readonly BaseMessage[], toolCallId: string): bool
   const said = messages.findLast((message) => AIMessage.isInstance(message));
   const ids: unknown = said?.additional_kwargs[MALFORMED_KEY];
   return Array.isArray(ids) && ids.includes(toolCallId);
+}
+
+type ByName = ReadonlyMap<string, ToolDefinition>;
+
+/** Is there another hand-off before this one in its step? */
+function isSecondHandOff(tools: ByName, messages: readonly BaseMessage[], call: CallToCheck) {
+  if (!tools.get(call.name)?.handsOff) return false;
+  const said = messages.findLast((message) => AIMessage.isInstance(message));
+  const first = said?.tool_calls?.find(({ name }) => tools.get(name)?.handsOff);
+  return first !== undefined && first.id !== call.id;
 }
 
 interface CallToCheck {
@@ -37,6 +48,7 @@ export function refusals(
       return `There is no tool called ${call.name}. Tools: ${names}.`;
     }
     if (isMalformed(messages, call.id)) return `The arguments of ${call.name} were not valid JSON.`;
+    if (isSecondHandOff(byName, messages, call)) return ONE_HAND_OFF;
     return tool.refuse(call.args);
   };
 }

@@ -93,6 +93,8 @@ export interface ToolDefinition {
   readonly inner: readonly ToolDefinition[];
   /** That agent. */
   readonly agent?: SubAgentDefinition;
+  /** It lets another agent answer. */
+  readonly handsOff?: true;
   /** Why these arguments are refused, as a sentence for the model; undefined if they are not. */
   refuse(args: unknown): string | undefined;
   bind(run: ToolRun): StructuredToolInterface;

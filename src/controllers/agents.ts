@@ -6,8 +6,14 @@ export function createAgentController({ agents }: Pick<AppContext, 'agents'>) {
   return {
     list: ({ res }: UserCall): void => {
       const items = agents().map(({ agentId, name, description, capabilities }, index) => {
-        const { approvals, questions, files, subagents } = capabilities;
-        const able = { approvals, questions, files: [...files], subagents: [...subagents] };
+        const { approvals, questions, files, subagents, handoffs } = capabilities;
+        const able = {
+          approvals,
+          questions,
+          files: [...files],
+          subagents: [...subagents],
+          handoffs: [...handoffs],
+        };
         return { agentId, name, description, default: index === 0, capabilities: able };
       });
       const body: AgentList = { items };

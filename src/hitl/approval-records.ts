@@ -4,7 +4,7 @@ import type { Job, PausedJob } from '../stream/job.ts';
 import type { PendingAction, Resolution } from '../stream/pending-action.ts';
 import type { ApprovalRecord, AuditEntry, OutboxItem, WebhookEvent } from './approval-store.ts';
 import type { StandingRule } from './standing-rules.ts';
-import { approversOf } from './tool-policy.ts';
+import { askerOf, decidersOf, policyFor } from './deciders.ts';
 
 /** What is written down of an approval: pure, from the job. */
 
@@ -14,7 +14,7 @@ function json(value: object): JsonObject {
 }
 
 export function approvalOf(job: PausedJob): ApprovalRecord {
-  const { roles, fourEyes } = approversOf(job.spec.policy);
+  const { roles, fourEyes } = decidersOf(job.spec, job.action);
   return {
     actionId: job.action.actionId,
     generationId: job.generationId,
@@ -49,9 +49,9 @@ export function proposedEntry(job: PausedJob): AuditEntry {
     client: null,
     details: {
       kind: action.kind,
-      agentId: spec.agentId,
+      agentId: askerOf(spec, action),
       route: json(spec.route),
-      policy: hashOf(spec.policy),
+      policy: hashOf(policyFor(spec, action)),
       ...asked(action),
     },
   };
@@ -69,7 +69,10 @@ export function resolvedEntry(
     event: outcome,
     by: decidedBy,
     client: client ?? null,
-    details: { policy: hashOf(job.spec.policy), ...(verdict && verdictDetails(verdict, action)) },
+    details: {
+      policy: hashOf(policyFor(job.spec, action)),
+      ...(verdict && verdictDetails(verdict, action)),
+    },
   };
 }
 
@@ -114,7 +117,7 @@ export function rulesMadeBy(
         tool: request.name,
         conditions: {},
         conversationId: scope === 'conversation' ? job.conversationId : null,
-        agentId: job.spec.agentId,
+        agentId: askerOf(job.spec, action),
         createdAt: decidedAt,
         actionId: action.actionId,
       },

@@ -11,8 +11,9 @@ export function createCallPolicy(
   approvals: Pick<ApprovalStore, 'rulesOf'>,
 ): CallPolicy {
   const { owner, conversationId, spec } = run;
-  const { policy, agentId } = spec;
-  return async ({ name, effects, args }) => {
+  return async ({ name, effects, args, by }) => {
+    const agentId = by?.agentId ?? spec.agentId;
+    const policy = by ? { ...spec.policy, agent: by.policy } : spec.policy;
     const said = ruling(policy, { name, effects });
     const reason = reasonFor(policy, name);
     if (said === 'run') return { ruling: 'run' };

@@ -7,10 +7,9 @@ import type { Decider as Person, Resumed, ResumeRequest, Target } from '../strea
 import { carryOut } from '../stream/job-command.ts';
 import { usesSlot, type Job, type PausedJob } from '../stream/job.ts';
 import type { JobStore } from '../stream/job-store.ts';
-import { sameOwner } from '../stream/owned.ts';
 import type { Resolution, Verdict } from '../stream/pending-action.ts';
 import type { ApprovalLifecycle } from './approval-lifecycle.ts';
-import { mayDecide } from './deciders.ts';
+import { mayDecide, maySee, policyFor } from './deciders.ts';
 import { expireCommand, isExpired, resolutionOf } from './pending.ts';
 import { checkVerdict, normalise, verdictHash, type GivenVerdict } from './verdict.ts';
 
@@ -100,7 +99,8 @@ export class Decider {
       const { code, message, details } = checked.refusal;
       throw new AppError(code, message, { details });
     }
-    if (!catalog.knows(spec) && !spec.policy.agent.allowChangedAgent) {
+    const policies = [spec.policy, policyFor(spec, job.action)];
+    if (!catalog.knows(spec) && !policies.every(({ agent }) => agent.allowChangedAgent)) {
       throw new AppError('AGENT_CHANGED', 'The agent was changed after this was asked.', {
         details: { agentId: spec.agentId },
       });
@@ -157,11 +157,6 @@ function hasAction(job: Job, actionId: string): boolean {
     (job.status === 'paused' && job.action.actionId === actionId) ||
     resolutionOf(job, actionId) !== undefined
   );
-}
-
-/** The owner, and whoever the policy lets decide. */
-function maySee(job: Job, by: Person): boolean {
-  return sameOwner(job.owner, by) || mayDecide(job, by);
 }
 
 function pendingOrThrow(job: Job, actionId: string): PausedJob {

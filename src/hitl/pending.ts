@@ -1,6 +1,8 @@
 import type { PauseRequest } from '../agent/agent-runner.ts';
 import type { Ids } from '../lib/ids.ts';
 import { hashOf } from '../lib/json.ts';
+import { policyFor } from './deciders.ts';
+import type { RunPolicy } from './tool-policy.ts';
 import type { Job, PausedJob } from '../stream/job.ts';
 import type { PendingAction, Resolution } from '../stream/pending-action.ts';
 import type { Actor, CommandOf, NewPause, RecoveryQuestion } from '../stream/transition-command.ts';
@@ -17,8 +19,11 @@ interface Times {
 }
 
 /** When an action that begins now expires, by the agent's policy. */
-function timesOf(job: Job, now: number, { approvalTtl, warnBefore }: ExpirySettings): Times {
-  const { agent, service } = job.spec.policy;
+function timesOf(
+  { agent, service }: RunPolicy,
+  now: number,
+  { approvalTtl, warnBefore }: ExpirySettings,
+): Times {
   if (agent.onExpiry === 'never') return { expiresAt: null, warnAt: null };
   const ttl = agent.ttlMs ?? service.ttlMs ?? approvalTtl;
   const expires = now + ttl;
@@ -32,7 +37,8 @@ export function newPause(
   asked: PauseRequest,
   at: { now: number; ids: Ids; settings: ExpirySettings },
 ): NewPause {
-  const { expiresAt, warnAt } = timesOf(job, at.now, at.settings);
+  const policy = policyFor(job.spec, asked);
+  const { expiresAt, warnAt } = timesOf(policy, at.now, at.settings);
   const head = {
     actionId: at.ids.sortable('act'),
     revision: job.revision + 1,
@@ -40,6 +46,7 @@ export function newPause(
     conversationId: job.conversationId,
     createdAt: new Date(at.now).toISOString(),
     expiresAt,
+    ...(asked.agentId !== undefined && { agentId: asked.agentId }),
   };
   const { interruptId } = asked;
   if (asked.kind === 'ask_user_question') {
@@ -61,7 +68,7 @@ export function recoveryQuestion(
   job: Job,
   at: { now: number; ids: Ids; settings: ExpirySettings },
 ): RecoveryQuestion {
-  return { actionId: at.ids.sortable('act'), ...timesOf(job, at.now, at.settings) };
+  return { actionId: at.ids.sortable('act'), ...timesOf(job.spec.policy, at.now, at.settings) };
 }
 
 export function isExpired(action: PendingAction, now: number): boolean {
@@ -70,7 +77,7 @@ export function isExpired(action: PendingAction, now: number): boolean {
 
 /** T11, by the agent's policy. */
 export function expireCommand(job: PausedJob, actor: Actor): CommandOf<'expire'> {
-  const policy = job.spec.policy.agent.onExpiry === 'reject' ? 'reject' : 'fail';
+  const policy = policyFor(job.spec, job.action).agent.onExpiry === 'reject' ? 'reject' : 'fail';
   return { type: 'expire', actionId: job.action.actionId, policy, actor };
 }
 

@@ -13,6 +13,9 @@ export const agentListSchema = z.object({
         questions: z.boolean().meta({ description: 'It can ask the user.' }),
         files: z.array(z.string()).meta({ description: 'Media types that it takes; * is a glob.' }),
         subagents: z.array(z.string()).meta({ description: 'Ids of the agents below it.' }),
+        handoffs: z
+          .array(z.string())
+          .meta({ description: 'Ids of the agents that it may let answer in its place.' }),
       }),
     }),
   ),

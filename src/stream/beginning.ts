@@ -7,6 +7,7 @@ import {
 import type { ApprovalLifecycle } from '../hitl/approval-lifecycle.ts';
 import { resolutionOf, resolvedEvent } from '../hitl/pending.ts';
 import { hashOf } from '../lib/json.ts';
+import { answeredBy } from './answered-by.ts';
 import type { RunningJob } from './job.ts';
 import type { LogView } from './log-view.ts';
 import type { LogWriter } from './log-writer.ts';
@@ -34,10 +35,10 @@ export async function begin(
   const standing = await runner.adopt({ generationId, fence });
   // A log without what was answered has lost it, and what came before it as well.
   const short = answered !== null && !pen.view.fold.knowsAction(answered.action.actionId);
-  if (short && standing.resumable) await tellWhatStands(pen, standing);
+  if (short && standing.resumable) await tellWhatStands(pen, standing, job);
   await tellResolution(job, pen);
   if (job.entered === 'resumed') return resume(job, pen, standing);
-  await tellWhatStands(pen, standing);
+  await tellWhatStands(pen, standing, job);
   return standing.resumable ? { kind: 'continue', ...answerOf(job) } : { kind: 'start' };
 }
 
@@ -75,10 +76,16 @@ async function tellResolution(job: RunningJob, { view, writer }: Pen): Promise<v
 }
 
 /** After a crash: what the checkpoint lacks is withdrawn, and will be asked again. */
-async function tellWhatStands({ view, writer }: Pen, standing: Standing): Promise<void> {
+async function tellWhatStands(
+  { view, writer }: Pen,
+  standing: Standing,
+  { spec }: RunningJob,
+): Promise<void> {
   const { content, calls, keep } = whatStands(view.fold, standing, view.head.seq);
   const before = view.fold.state();
-  if (hashOf(content) === hashOf(before.message.content)) return;
-  const state = { ...before, status: 'running' as const, message: { ...before.message, content } };
+  const { message } = before;
+  const by = answeredBy(spec, standing);
+  if (by.agentId === message.agentId && hashOf(content) === hashOf(message.content)) return;
+  const state = { ...before, status: 'running' as const, message: { ...message, ...by, content } };
   await writer.append({ type: 'segment', reason: 'recovered', keep, state, calls });
 }

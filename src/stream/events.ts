@@ -103,6 +103,8 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     agentId: z.string(),
     state: z.enum(['started', 'finished']),
   }),
+  /** Who answers the user from here on. */
+  event('hand_off', { toolCallId: z.string(), agentId: z.string(), model: z.string() }),
   event('usage', {
     call: tokenCountSchema,
     total: tokenCountSchema,

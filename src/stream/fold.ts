@@ -113,6 +113,8 @@ export class MessageFold {
       case 'title':
         this.#title = body.title;
         return;
+      case 'hand_off':
+        return this.#answeredBy(body);
       case 'segment':
         return this.#segment(body, seq);
       case 'done':
@@ -127,6 +129,10 @@ export class MessageFold {
       default:
         return body satisfies never;
     }
+  }
+
+  #answeredBy({ agentId, model }: Pick<Message, 'agentId' | 'model'>): void {
+    if (this.#message) this.#message = { ...this.#message, agentId, model };
   }
 
   #used({ total, contextUsed, contextMax }: EventOf<'usage'>): void {
@@ -228,6 +234,7 @@ export class MessageFold {
     this.#status = 'running';
     if (!body.state) return;
     const { message, usage } = body.state;
+    this.#answeredBy(message);
     this.#parts = message.content.map((part) => ({ ...part }));
     this.#origins = this.#parts.map((_part, index) => ({
       call: body.calls?.[index] ?? undefined,

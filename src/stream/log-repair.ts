@@ -1,4 +1,5 @@
 import type { AgentRunner } from '../agent/agent-runner.ts';
+import { answeredBy } from './answered-by.ts';
 import type { EventBody, LogEvent } from './events.ts';
 import type { EventTransport } from './event-transport.ts';
 import { MessageFold } from './fold.ts';
@@ -115,7 +116,7 @@ export class LogRepair {
     if (standing.resumable) {
       const { content, calls, keep } = whatStands(fold, standing, Math.max(head, 1));
       const before = fold.state();
-      const message = { ...before.message, content };
+      const message = { ...before.message, ...answeredBy(job.spec, standing), content };
       const state = { ...before, status: 'running' as const, message };
       bodies.push({ type: 'segment', reason: 'recovered', keep, state, calls });
     }

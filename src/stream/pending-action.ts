@@ -51,6 +51,8 @@ const actionBase = {
   createdAt: z.string(),
   /** ISO time after which it expires; null where the agent's policy is never. */
   expiresAt: z.string().nullable(),
+  /** Who asks, where the turn was handed to it; else the agent that the turn was asked of. */
+  agentId: z.string().optional(),
 };
 
 export const pendingActionSchema = z.discriminatedUnion('kind', [

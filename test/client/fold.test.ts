@@ -215,6 +215,7 @@ test('the types of the wire are those of the server', () => {
       action_resolved: true,
       action_expiring: true,
       agent: true,
+      hand_off: true,
       usage: true,
       title: true,
       attachment: true,

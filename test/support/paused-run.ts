@@ -34,8 +34,9 @@ export function actionOf(
     expiresAt: null,
   };
   if (asked.kind !== 'tool_approval') return { ...base, ...asked };
+  const { kind, agentId } = asked;
   const requests = asked.requests.map((it) => ({ ...it, argsHash: hashOf(it.args) }));
-  return { ...base, kind: asked.kind, requests };
+  return { ...base, ...(agentId !== undefined && { agentId }), kind, requests };
 }
 
 export type Say = Omit<Decision, 'toolCallId'>;

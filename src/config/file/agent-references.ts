@@ -25,6 +25,8 @@ export function subAgentToolName({ agent, name }: AgentEntry['subagents'][number
   return name ?? agent;
 }
 
+const handOffToolName = (agentId: string): string => `hand_off_to_${agentId}`;
+
 export function agentFaults(file: ConfigFile, world: Surroundings): FileFault[] {
   const { agents, defaultAgent } = file;
   const faults: FileFault[] = [];
@@ -37,7 +39,8 @@ export function agentFaults(file: ConfigFile, world: Surroundings): FileFault[] 
   for (const [index, agent] of agents.entries()) {
     const place = { agent, at: ['agents', index], file, world };
     faults.push(...idFaults(place, index), ...toolFaults(place), ...nameFaults(place));
-    faults.push(...subAgentFaults(place), ...textFaults(place), ...settingFaults(place));
+    faults.push(...subAgentFaults(place), ...handOffFaults(place));
+    faults.push(...textFaults(place), ...settingFaults(place));
   }
   return [...faults, ...cycleFaults(agents)];
 }
@@ -88,6 +91,11 @@ function nameFaults({ agent, at }: Place): FileFault[] {
         `would be a second tool called '${name}': give it a name`,
       ];
     }),
+    ...agent.handoffs.map((to, index): [string, Path, string] => [
+      handOffToolName(to),
+      ['handoffs', index],
+      `would be a second tool called '${handOffToolName(to)}'`,
+    ]),
   ];
   for (const [name, path, text] of named) {
     if (seen.has(name)) faults.push({ path: [...at, ...path], text });
@@ -125,6 +133,32 @@ function subAgentFaults({ agent, at, file, world }: Place): FileFault[] {
   });
 }
 
+function handOffFaults({ agent, at, file, world }: Place): FileFault[] {
+  const ids = file.agents.map(({ id }) => id);
+  return agent.handoffs.flatMap((to, index) => {
+    const path = [...at, 'handoffs', index];
+    if (to === agent.id) return [{ path, text: "an agent can't hand over to itself" }];
+    const other = file.agents.find(({ id }) => id === to);
+    if (!other) {
+      const text = world.agents.includes(to)
+        ? `'${to}' is given in code; only agents of this file can be handed to`
+        : `there is no agent '${to}'${hint(to, ids, 'agents')}`;
+      return [{ path, text }];
+    }
+    const faults: FileFault[] = [];
+    const name = handOffToolName(to);
+    if (!TOOL_NAME.test(name)) {
+      const text = `'${name}' is no name for a tool (up to 64 letters, digits, - and _)`;
+      faults.push({ path, text });
+    }
+    if (other.description === undefined) {
+      const text = `'${to}' has no description, by which '${agent.id}' could tell when to hand over`;
+      faults.push({ path, text });
+    }
+    return faults;
+  });
+}
+
 function textFaults({ agent: { instructions }, at }: Place): FileFault[] {
   const path = [...at, 'instructions'];
   const unknown = variablesOf(instructions).filter(
@@ -142,11 +176,12 @@ function textFaults({ agent: { instructions }, at }: Place): FileFault[] {
 function settingFaults({ agent, at }: Place): FileFault[] {
   const faults: FileFault[] = [];
   const tools = agent.tools.length;
+  const others = agent.subagents.length + agent.handoffs.length;
   const { strategy, model } = agent.context;
   if (agent.deferTools !== false && tools === 0) {
     faults.push({ path: ['deferTools'], text: 'the agent has no tools to find' });
   }
-  if (agent.maxToolCalls !== undefined && tools + agent.subagents.length === 0) {
+  if (agent.maxToolCalls !== undefined && tools + others === 0) {
     faults.push({ path: ['maxToolCalls'], text: 'the agent has no tools to call' });
   }
   if (model !== undefined && strategy !== 'summarise') {

@@ -105,6 +105,8 @@ const agentSchema = z.strictObject({
   /** `role:<name>`: added to those of `toolApproval`. */
   approvers: z.array(z.string().regex(/^role:.+$/, 'must be role:<name>')).default([]),
   subagents: z.array(subAgentSchema).max(100).default([]),
+  /** Agents that it may let answer in its place, as tools `hand_off_to_<id>`. */
+  handoffs: z.array(idText).max(100).default([]),
   maxSteps: count(1_000).default(25),
   /** Of one answer, those of sub-agents not counted. */
   maxToolCalls: count(100_000).optional(),

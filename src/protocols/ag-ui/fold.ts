@@ -73,6 +73,8 @@ function writeBody(pen: Pen, body: EventBody): void {
       return body.reason === 'recovered' ? recovered(pen, body) : undefined;
     case 'done':
       return done(pen, body);
+    case 'hand_off':
+      return pen.custom('hand_off', plain(body));
     case 'queued':
       return pen.custom('queued', { position: body.position });
     case 'title':

@@ -77,6 +77,10 @@ function tell(draft: Draft, { body, at }: LogEvent): void {
       const { total, contextUsed, contextMax } = body;
       return draft.say(usageChunk({ ...total, contextUsed, contextMax }));
     }
+    case 'hand_off': {
+      const { agentId, model } = body;
+      return draft.say({ type: 'message-metadata', messageMetadata: { agentId, model } });
+    }
     case 'segment':
       return retellWhatStands(draft, body);
     case 'done':

@@ -32,7 +32,7 @@ function autoCard(agents: readonly AgentCard[]): AgentCard {
     agents.some(({ capabilities }) => capabilities[can]);
   const description = 'The server chooses the agent.';
   const can = { approvals: has('approvals'), questions: has('questions') };
-  const capabilities = { ...can, files: ['*/*'], subagents: [] };
+  const capabilities = { ...can, files: ['*/*'], subagents: [], handoffs: [] };
   return { agentId: AUTO, name: AUTO, description, capabilities };
 }
 

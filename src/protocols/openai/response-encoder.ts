@@ -58,6 +58,7 @@ function apply(draft: ResponseDraft, { body, at }: LogEvent): string | undefined
     case 'steered':
     case 'custom':
     case 'agent':
+    case 'hand_off':
     case 'action_expiring':
       return undefined;
     case 'pending_action':

@@ -121,7 +121,8 @@ defaultAgent: plain
     expect(requests.map(({ system }) => system)).toEqual(Array(3).fill(requests[0]?.system));
     expect(model.requests[0]?.headers['authorization']).toBe('Bearer sk-of-the-file');
     const agents = await request(service.url, { path: '/api/agents' });
-    const capabilities = { approvals: false, questions: false, files: ['*/*'], subagents: [] };
+    const able = { approvals: false, questions: false, files: ['*/*'] };
+    const capabilities = { ...able, subagents: [], handoffs: [] };
     expect(agents.json).toEqual({
       items: [
         { agentId: 'plain', name: 'plain', description: '', default: true, capabilities },

@@ -23,6 +23,7 @@ function aCard(agentId: string, can: Partial<AgentCard['capabilities']>): AgentC
     questions: false,
     files: ['*/*'],
     subagents: [],
+    handoffs: [],
     ...can,
   };
   return { agentId, name: agentId, description: '', capabilities };

@@ -69,7 +69,7 @@ const card = (agentId: string): AgentCard => ({
   agentId,
   name: agentId,
   description: `does ${agentId}`,
-  capabilities: { approvals: false, questions: false, files: [], subagents: [] },
+  capabilities: { approvals: false, questions: false, files: [], subagents: [], handoffs: [] },
 });
 
 const code = async (): Promise<string | undefined> => 'code';

@@ -8,7 +8,13 @@ import { FakeClock } from '../../support/fake-clock.ts';
 
 const NAMELESS = {
   description: '',
-  capabilities: { approvals: false, questions: false, files: ['*/*'], subagents: [] },
+  capabilities: {
+    approvals: false,
+    questions: false,
+    files: ['*/*'],
+    subagents: [],
+    handoffs: [],
+  },
 };
 const deps = { clock: new FakeClock(), ledgerFile: undefined };
 const demo = demoAgent(deps);
@@ -31,7 +37,13 @@ describe('what clients may know of agents', () => {
         ...NAMELESS,
         agentId: 'demo',
         name: 'demo',
-        capabilities: { approvals: true, questions: true, files: ['*/*'], subagents: ['helper'] },
+        capabilities: {
+          approvals: true,
+          questions: true,
+          files: ['*/*'],
+          subagents: ['helper'],
+          handoffs: [],
+        },
       },
       { ...NAMELESS, agentId: 'demo-plain', name: 'demo-plain' },
     ]);
