@@ -30,7 +30,7 @@ import { createMcpTools } from './mcp/mcp-tools.ts';
 import { openStores } from './stores.ts';
 import { Core, type CoreSettings } from './stream/core.ts';
 import { builtInTools } from './tools/built-in.ts';
-import { orphanedCheckpoints } from './stream/orphans.ts';
+import { orphanChores } from './stream/orphans.ts';
 import { openTracing } from './tracing/open-tracing.ts';
 import { fileChore, sweepChore } from './files/file-chore.ts';
 import { usageChore } from './usage/usage-chore.ts';
@@ -192,7 +192,7 @@ export async function createContext(config: Config, given: Overrides = {}): Prom
       retention: () => file.current.retention,
       chores: [
         usageChore(stores.usage),
-        orphanedCheckpoints(stores),
+        ...orphanChores(stores),
         fileChore(stores.files, () => file.current.retention.files),
         sweepChore(stores.files),
         eraser.chore(),

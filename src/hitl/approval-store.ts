@@ -55,6 +55,11 @@ export interface EndedApproval {
   createdAt: string;
 }
 
+/** Place in the list of all of them. */
+export interface ProposedApproval extends EndedApproval {
+  conversationId: string;
+}
+
 export interface ApprovalStore {
   /** Inserts a pending approval; one that is there stays as it is. */
   open(record: ApprovalRecord): Promise<void>;
@@ -81,6 +86,12 @@ export interface ApprovalStore {
     after: EndedApproval | undefined,
     limit: number,
   ): Promise<EndedApproval[]>;
+  /** As `endedBefore`, of those that are still pending too. */
+  proposedBefore(
+    before: string,
+    after: ProposedApproval | undefined,
+    limit: number,
+  ): Promise<ProposedApproval[]>;
   /** Deletes one with its trail. Late writers do not bring it back. */
   forget(actionId: string): Promise<void>;
   /** All of an owner's, revoked ones too. */

@@ -39,6 +39,12 @@ export interface LogInfo {
   closed: boolean;
 }
 
+export interface LogPage {
+  generationIds: string[];
+  /** Undefined: the round is over. */
+  cursor: string | undefined;
+}
+
 /** Entries that were just appended. */
 export interface LogNews {
   /** The entry before them; both 0: there is none. */
@@ -84,5 +90,10 @@ export interface EventTransport {
   trim(generationId: string, upTo: number): Promise<void>;
   /** Removes the log. Idempotent. */
   drop(generationId: string): Promise<void>;
+  /**
+   * Of which generations there are logs, about `limit` at a time and in no order. `cursor`: as the call before ended
+   * with it; undefined, there and here: the beginning. A round names each log that is there all the time, perhaps twice.
+   */
+  list(cursor: string | undefined, limit: number): Promise<LogPage>;
   ping(): Promise<void>;
 }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import type { EndedApproval } from '../../src/hitl/approval-store.ts';
+import type { EndedApproval, ProposedApproval } from '../../src/hitl/approval-store.ts';
 import { anApproval, anEntry, aRule, type UnderTest } from './approval-store-kit.ts';
 import { C, iso, OWNER } from './conversation-store-kit.ts';
 
-/** endedBefore, forget. */
+/** endedBefore, proposedBefore, forget. */
 export function describeEnded(at: UnderTest): void {
   const ended = async (actionId: string, ms: number): Promise<void> => {
     await at.store.open(anApproval(actionId, { ms }));
@@ -28,6 +28,30 @@ export function describeEnded(at: UnderTest): void {
       expect(seen).toEqual(['first', 'a', 'b']);
       expect(await at.store.endedBefore(iso(10), undefined, 10)).toEqual([
         { actionId: 'first', generationId: 'gen_1', createdAt: iso(10) },
+      ]);
+    });
+
+    test('those that wait still are found too where all are asked for, deleted ones never', async () => {
+      await ended('b', 20);
+      await at.store.open(anApproval('waits', { ms: 20, conversationId: 'other' }));
+      await ended('first', 10);
+      await at.store.open(anApproval('late', { ms: 30 }));
+      await ended('deleted', 5);
+      await at.store.forget('deleted');
+      await at.store.close('unopened', 'expired');
+      const seen: ProposedApproval[] = [];
+      let after: ProposedApproval | undefined;
+      for (let page = 0; page < 3; page += 1) {
+        const some = await at.store.proposedBefore(iso(20), after, 2);
+        seen.push(...some);
+        after = some.at(-1) ?? after;
+      }
+
+      const row = { generationId: 'gen_1', conversationId: C };
+      expect(seen).toEqual([
+        { actionId: 'first', ...row, createdAt: iso(10) },
+        { actionId: 'b', ...row, createdAt: iso(20) },
+        { actionId: 'waits', ...row, conversationId: 'other', createdAt: iso(20) },
       ]);
     });
 

@@ -13,7 +13,24 @@ import {
 const readBytes = (at: UnderTest, maxBytes: number) =>
   at.log.read(G, { after: 0, limit: 100, maxBytes });
 
-/** read, trim, drop. */
+/** A round of `list`: what it named, in order, and how many calls it took. */
+async function listed(at: UnderTest, limit: number, each?: (id: string) => Promise<void>) {
+  const found = new Set<string>();
+  let calls = 0;
+  let cursor: string | undefined;
+  do {
+    const page = await at.log.list(cursor, limit);
+    for (const id of page.generationIds) {
+      found.add(id);
+      await each?.(id);
+    }
+    cursor = page.cursor;
+    calls += 1;
+  } while (cursor !== undefined);
+  return { found: [...found].toSorted(), calls };
+}
+
+/** read, trim, drop, list. */
 export function describeLogReads(at: UnderTest): void {
   describe('read', () => {
     beforeEach(async () => {
@@ -128,6 +145,31 @@ export function describeLogReads(at: UnderTest): void {
     });
   });
 
+  describe('list', () => {
+    test('names each log once or more in a round, some at a time, and none that was dropped', async () => {
+      const ids = upTo(1, 60).map((n) => `gen_${n}`);
+      for (const id of ids) await at.log.create(id);
+      await at.log.append(batch(0, 3, { generationId: 'gen_7' }));
+      await at.log.drop('gen_8');
+
+      const rounds = [await listed(at, 10), await listed(at, 10)];
+
+      const there = ids.filter((id) => id !== 'gen_8').toSorted();
+      expect(rounds.map(({ found }) => found)).toEqual([there, there]);
+      expect(rounds[0]?.calls).toBeGreaterThan(3);
+    });
+
+    test('goes on behind what is dropped meanwhile', async () => {
+      const ids = upTo(1, 60).map((n) => `gen_${n}`);
+      for (const id of ids) await at.log.create(id);
+
+      const { found } = await listed(at, 10, (id) => at.log.drop(id));
+
+      expect(found).toEqual(ids.toSorted());
+      expect((await listed(at, 10)).found).toEqual([]);
+    });
+  });
+
   test('ids may hold anything a string can', async () => {
     const ids = ['a\u0000b', 'a', '\ud800', '\udfff', '"a"', "'; DROP TABLE logs; --", ''];
 
@@ -138,5 +180,6 @@ export function describeLogReads(at: UnderTest): void {
 
     const heads = await Promise.all(ids.map(async (id) => (await at.log.info(id))?.head));
     expect(heads).toEqual(ids.map((_, index) => index + 1));
+    expect((await listed(at, 100)).found).toEqual(ids.toSorted());
   });
 }

@@ -72,6 +72,12 @@ export function createMemoryEventTransport(): EventTransport {
       if (logs.delete(generationId)) watchers.notify(generationId);
     },
 
+    async list(cursor, limit) {
+      const behind = [...logs.keys()].filter((id) => cursor === undefined || id > cursor);
+      const generationIds = behind.toSorted().slice(0, limit);
+      return { generationIds, cursor: behind.length > limit ? generationIds.at(-1) : undefined };
+    },
+
     async ping() {},
   };
 }

@@ -89,13 +89,14 @@ export class ApprovalCollection {
     return row ? trailIn(row) : [];
   }
 
-  async ended(
+  /** By the time of their proposal, the oldest first. */
+  async before(
     before: string,
     after: TimeKey | undefined,
-    limit: number,
+    { limit, ended }: { limit: number; ended: boolean },
   ): Promise<ApprovalRecord[]> {
     const where = {
-      status: trusted({ $in: ENDED }),
+      status: trusted({ $in: ended ? ENDED : ['pending', ...ENDED] }),
       createdAt: trusted({ $lte: before, ...(after && { $gte: after[0] }) }),
       ...(after && {
         $or: [

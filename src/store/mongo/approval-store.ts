@@ -1,4 +1,4 @@
-import type { ApprovalStore } from '../../hitl/approval-store.ts';
+import type { ApprovalStore, EndedApproval } from '../../hitl/approval-store.ts';
 import { keyText } from '../key-text.ts';
 import { pageOf, placeOf, type TimeKey } from '../page-cursor.ts';
 import { ApprovalCollection } from './approval-collection.ts';
@@ -14,6 +14,9 @@ export const APPROVAL_INDEXES: readonly IndexSpec[] = [
   ...RULE_INDEXES,
   ...GRAVE_INDEXES,
 ];
+
+const keyAt = (after: EndedApproval | undefined): TimeKey | undefined =>
+  after && [after.createdAt, keyText(after.actionId)];
 
 /**
  * A document for each approval with its trail, and for each rule; every write is atomic in one of them. A conversation
@@ -87,10 +90,16 @@ export function createMongoApprovalStore({ mongo }: { mongo: MongoConnection }):
     },
 
     async endedBefore(before, after, limit) {
-      const place: TimeKey | undefined = after && [after.createdAt, keyText(after.actionId)];
-      const ended = await approvals.ended(before, place, limit);
+      const ended = await approvals.before(before, keyAt(after), { limit, ended: true });
       return ended.map(({ actionId, generationId, action }) => {
         return { actionId, generationId, createdAt: action.createdAt };
+      });
+    },
+
+    async proposedBefore(before, after, limit) {
+      const all = await approvals.before(before, keyAt(after), { limit, ended: false });
+      return all.map(({ actionId, generationId, conversationId, action }) => {
+        return { actionId, generationId, conversationId, createdAt: action.createdAt };
       });
     },
 

@@ -10,6 +10,7 @@ import { assertAppendable, isRepeat, ReadBudget } from '../log-rules.ts';
 import type { RedisConnection } from './connection.ts';
 import { logKeys } from './keys.ts';
 import { encodeEntry, parseState } from './log-codec.ts';
+import { listLogs } from './log-list.ts';
 import { LOG_SCRIPTS } from './log-scripts.ts';
 import { watchLogs } from './log-watch.ts';
 
@@ -110,6 +111,8 @@ export function createRedisEventTransport(deps: RedisEventTransportDeps): EventT
     async drop(generationId) {
       await LOG_SCRIPTS.drop.call(redis, keysOf(generationId), []);
     },
+
+    list: (cursor, limit) => listLogs(redis, cursor, limit),
 
     ping: () => redis.ping(),
   };

@@ -1,4 +1,4 @@
-import { keyText } from '../key-text.ts';
+import { keyText, textOfKey } from '../key-text.ts';
 
 /** Where the log of a generation is. All in one hash slot. */
 export interface LogKeys {
@@ -14,6 +14,29 @@ const NO_TAG = /^(?:\}|$)/;
 export function logKeys(generationId: string): LogKeys {
   const tag = NO_TAG.test(generationId) ? JSON.stringify(generationId) : keyText(generationId);
   return { state: `hf:{${tag}}:state`, entries: `hf:{${tag}}:log` };
+}
+
+/** Pattern of the `state` keys of all logs. */
+export const LOG_STATES = 'hf:{*}:state';
+
+const STATE = /^hf:\{(.*)\}:state$/s;
+
+/** Whose log it is by its `state` key; undefined: it is no key of ours. */
+export function generationOf(state: string): string | undefined {
+  const [, tag] = STATE.exec(state) ?? [];
+  if (tag === undefined || !isTag(tag)) return undefined;
+  const generationId = textOfKey(tag);
+  return logKeys(generationId).state === state ? generationId : undefined;
+}
+
+/** One that looks like JSON, and is none, would not be read. */
+function isTag(tag: string): boolean {
+  try {
+    textOfKey(tag);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Channel of the hints between replicas. */

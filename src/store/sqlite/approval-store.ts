@@ -1,8 +1,16 @@
 import type Database from 'libsql';
-import type { ApprovalRecord, ApprovalStatus, ApprovalStore } from '../../hitl/approval-store.ts';
+import type {
+  ApprovalRecord,
+  ApprovalStatus,
+  ApprovalStore,
+  EndedApproval,
+} from '../../hitl/approval-store.ts';
 import { timePage, type TimeKey } from '../page-cursor.ts';
 import { ApprovalTable } from './approval-table.ts';
 import { RuleTable } from './rule-table.ts';
+
+const keyAt = (after: EndedApproval | undefined): TimeKey =>
+  after ? [after.createdAt, after.actionId] : ['', ''];
 
 export function createSqliteApprovalStore({ db }: { db: Database.Database }): ApprovalStore {
   const approvals = new ApprovalTable(db);
@@ -85,9 +93,16 @@ export function createSqliteApprovalStore({ db }: { db: Database.Database }): Ap
     },
 
     async endedBefore(before, after, limit) {
-      const place: TimeKey = after ? [after.createdAt, after.actionId] : ['', ''];
-      return approvals.ended(before, place, limit).map(({ actionId, generationId, action }) => {
+      const ended = approvals.ended(before, keyAt(after), limit);
+      return ended.map(({ actionId, generationId, action }) => {
         return { actionId, generationId, createdAt: action.createdAt };
+      });
+    },
+
+    async proposedBefore(before, after, limit) {
+      const all = approvals.proposed(before, keyAt(after), limit);
+      return all.map(({ actionId, generationId, conversationId, action }) => {
+        return { actionId, generationId, conversationId, createdAt: action.createdAt };
       });
     },
 

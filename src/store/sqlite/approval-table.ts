@@ -39,6 +39,12 @@ const NEWEST_FIRST = 'ORDER BY seen_at DESC, seen DESC';
 const pendingSql = (place: string): string =>
   `SELECT record FROM (${VISIBLE} ${place} ${NEWEST_FIRST} LIMIT ?) JOIN approvals ON action_id = seen ${NEWEST_FIRST}`;
 
+const beforeSql = (which: string): string =>
+  `SELECT record FROM approvals WHERE record IS NOT NULL ${which}
+     AND json_extract(record, '$.action.createdAt') <= ?
+     AND (json_extract(record, '$.action.createdAt'), action_id) > (?, ?)
+   ORDER BY json_extract(record, '$.action.createdAt'), action_id LIMIT ?`;
+
 const OF_CONVERSATION =
   'SELECT action_id FROM approvals WHERE conversation_id = ? AND record IS NOT NULL';
 
@@ -59,12 +65,8 @@ function prepare(db: Database.Database) {
        ON CONFLICT (action_id, entry_id) DO NOTHING`,
     ),
     audit: db.prepare('SELECT record FROM approval_audit WHERE action_id = ? ORDER BY at, ord'),
-    ended: db.prepare(
-      `SELECT record FROM approvals WHERE record IS NOT NULL AND status <> 'pending'
-         AND json_extract(record, '$.action.createdAt') <= ?
-         AND (json_extract(record, '$.action.createdAt'), action_id) > (?, ?)
-       ORDER BY json_extract(record, '$.action.createdAt'), action_id LIMIT ?`,
-    ),
+    ended: db.prepare(beforeSql(`AND status <> 'pending'`)),
+    proposed: db.prepare(beforeSql('')),
     dropTrail: db.prepare('DELETE FROM approval_audit WHERE action_id = ?'),
     buryOne: db.prepare(
       `REPLACE INTO approvals (action_id, conversation_id, status, record) VALUES (?, '', 'deleted', NULL)`,
@@ -131,6 +133,10 @@ export class ApprovalTable {
 
   ended(before: string, [at, id]: TimeKey, limit: number): ApprovalRecord[] {
     return all(this.#sql.ended, [before, at, keyText(id), limit]).map(approvalIn);
+  }
+
+  proposed(before: string, [at, id]: TimeKey, limit: number): ApprovalRecord[] {
+    return all(this.#sql.proposed, [before, at, keyText(id), limit]).map(approvalIn);
   }
 
   /** Only the id stays. */

@@ -99,6 +99,10 @@ export function createSqliteEventTransport({ db }: { db: Database.Database }): E
       watchers.notify(generationId);
     },
 
+    async list(cursor, limit) {
+      return table.list(Number(cursor ?? 0), limit);
+    },
+
     async ping() {
       assertUsable(db);
     },

@@ -3,10 +3,12 @@ import type {
   AppendRequest,
   AppendResult,
   LogInfo,
+  LogPage,
   StoredEvent,
 } from '../../stream/event-transport.ts';
 import { decodeBatch } from '../log-batch.ts';
 import { EMPTY_LOG, judgeAppend, ReadBudget, trimmed } from '../log-rules.ts';
+import { textOfKey } from '../key-text.ts';
 import { all, first, integer, keyText, text, type Row } from './cells.ts';
 
 /** Logs whose state is kept in memory; an evicted one costs a query. */
@@ -102,6 +104,16 @@ export class LogTable {
     this.#cache.delete(generationId);
   }
 
+  /** In the order in which they were made; `after` is a place in it. */
+  list(after: number, limit: number): LogPage {
+    const rows = all(this.#sql.list, [after, limit]);
+    const last = rows.length === limit ? rows.at(-1) : undefined;
+    return {
+      generationIds: rows.map((row) => textOfKey(text(row, 'generation_id'))),
+      cursor: last && String(integer(last, 'id')),
+    };
+  }
+
   /** What is in memory may not be what is in the file: a transaction was rolled back. */
   forget(): void {
     this.#cache.clear();
@@ -151,5 +163,6 @@ function prepare(db: Database.Database) {
     ),
     trim: db.prepare('DELETE FROM log_batches WHERE log_id = ? AND last_seq < ?'),
     drop: db.prepare('DELETE FROM logs WHERE id = ?'),
+    list: db.prepare('SELECT id, generation_id FROM logs WHERE id > ? ORDER BY id LIMIT ?'),
   };
 }

@@ -188,6 +188,10 @@ const MIGRATIONS = [
     generation_id TEXT NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX job_steers_job ON job_steers (generation_id);
+  -- For those that ended and for all: few wait.
+  DROP INDEX approvals_ended;
+  CREATE INDEX approvals_proposed ON approvals (json_extract(record, '$.action.createdAt'), action_id)
+    WHERE record IS NOT NULL;
   `,
 ];
 

@@ -73,6 +73,7 @@ function approvalCalls(store: ApprovalStore): CallsOf<ApprovalStore> {
     deleteRules: () => store.deleteRules({ tenantId: 'none', userId: 'none' }),
     revokeRule: () => store.revokeRule(OWNER, 'r'),
     endedBefore: () => store.endedBefore(iso(0), undefined, 10),
+    proposedBefore: () => store.proposedBefore(iso(0), undefined, 10),
     forget: () => store.forget('another'),
     deleteConversation: () => store.deleteConversation('other'),
   };

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { createIds, madeAt } from '../../../src/lib/ids.ts';
-import { orphanedCheckpoints } from '../../../src/stream/orphans.ts';
+import { createIds, madeAt, type Ids } from '../../../src/lib/ids.ts';
+import { orphanChores, orphanedCheckpoints, orphanedLogs } from '../../../src/stream/orphans.ts';
 import { Maintenance, sweep, type Chore } from '../../../src/stream/maintenance.ts';
-import { settle } from '../../support/fake-clock.ts';
+import { anApproval, anEntry } from '../../contract/approval-store-kit.ts';
+import { EPOCH, settle } from '../../support/fake-clock.ts';
 import { approvalAsked } from '../../support/paused.ts';
 import { aQueuedJob } from '../../support/jobs.ts';
 import { closeStores, Heart, memoryStores, type Stores } from '../../support/heart.ts';
@@ -26,6 +27,14 @@ describe('retention', () => {
   });
 
   const pass = (ms: number): Promise<void> => stores.clock.advance(ms);
+  const run = (chore: Chore) => chore.run(stores.clock.now(), 100);
+
+  const named = (name: string): Chore => {
+    const checkpoints = { generations: async () => [], deleteGeneration: async () => {} };
+    const chore = orphanChores({ ...stores, checkpoints }).find((it) => it.name === name);
+    if (!chore) throw new Error(`no ${name}`);
+    return chore;
+  };
 
   async function finished(): Promise<{ generationId: string; conversationId: string }> {
     const started = await heart.start();
@@ -92,6 +101,105 @@ describe('retention', () => {
 
     expect(await stores.approvals.audit(actionId)).toEqual([]);
     expect(await isThere(started.conversationId)).toBe(true);
+  });
+
+  describe('what belongs to nothing any more', () => {
+    const DAY = 24 * HOUR;
+    let ids: Ids;
+    const approval = async (conversationId: string, generationId: string): Promise<string> => {
+      const actionId = ids.sortable('act');
+      await stores.approvals.open(
+        anApproval(actionId, { conversationId, generationId, ms: stores.clock.now() - EPOCH }),
+      );
+      await stores.approvals.addAudit(actionId, '1', anEntry());
+      return actionId;
+    };
+
+    beforeEach(() => {
+      ids = createIds(() => stores.clock.now());
+    });
+
+    test('logs without a record go after a day, those of whatever has one stay', async () => {
+      const { generationId: known } = await finished();
+      const orphans = Array.from({ length: 3 }, () => ids.sortable('gen'));
+      for (const id of [...orphans, 'strange']) await stores.transport.create(id);
+      const chore = named('orphaned_logs');
+      await stores.clock.advance(DAY - 1);
+      const young = ids.sortable('gen');
+      await stores.transport.create(young);
+
+      expect(await run(chore)).toEqual({ deleted: 0, more: false });
+      await stores.clock.advance(1);
+      expect(await run(chore)).toEqual({ deleted: 3, more: false });
+
+      const there = [known, young, 'strange'].toSorted();
+      expect((await stores.transport.list(undefined, 100)).generationIds.toSorted()).toEqual(there);
+      expect(await run(chore)).toEqual({ deleted: 0, more: false });
+    });
+
+    test('any number of logs is gone through, a part each time', async () => {
+      const orphans = Array.from({ length: 1_200 }, () => ids.sortable('gen'));
+      for (const id of orphans) await stores.transport.create(id);
+      const chore = named('orphaned_logs');
+      await stores.clock.advance(DAY + 1_000);
+      const results = [await run(chore), await run(chore), await run(chore)];
+
+      expect(results.map(({ more }) => more)).toEqual([true, true, false]);
+      expect(results.reduce((sum, { deleted }) => sum + deleted, 0)).toBe(1_200);
+      expect(await stores.transport.list(undefined, 1)).toEqual({ generationIds: [] });
+    });
+
+    test('a log that can not be dropped keeps those behind it only until the next piece', async () => {
+      const orphans = Array.from({ length: 501 }, () => ids.sortable('gen'));
+      for (const id of orphans) await stores.transport.create(id);
+      await stores.clock.advance(DAY + 1_000);
+      const [first = ''] = orphans;
+      const drop = async (id: string): Promise<void> => {
+        if (id === first) throw new Error('broken');
+        await stores.transport.drop(id);
+      };
+      const { jobs, transport } = stores;
+      const list: typeof transport.list = (cursor, limit) => transport.list(cursor, limit);
+      const chore = orphanedLogs({ jobs, transport: { list, drop } });
+
+      await expect(run(chore)).rejects.toThrow('broken');
+      expect(await run(chore)).toEqual({ deleted: 1, more: false });
+    });
+
+    test('approvals whose conversation and record are gone go after a day with their trails', async () => {
+      const kept = await finished();
+      const orphan = await approval('gone', 'gen_gone');
+      const ended = await approval('gone', 'gen_gone');
+      await stores.approvals.close(ended, 'decided');
+      const ofKept = await approval(kept.conversationId, 'gen_gone');
+      const ofRecord = await approval('gone', kept.generationId);
+      await stores.clock.advance(DAY - 1);
+      const young = await approval('gone', 'gen_gone');
+      const chore = named('orphaned_approvals');
+
+      expect(await run(chore)).toEqual({ deleted: 0, more: false });
+      await stores.clock.advance(1);
+      expect(await run(chore)).toEqual({ deleted: 2, more: false });
+
+      for (const id of [orphan, ended]) {
+        expect(await stores.approvals.get(id)).toBeUndefined();
+        expect(await stores.approvals.audit(id)).toEqual([]);
+      }
+      for (const id of [ofKept, ofRecord, young]) {
+        expect(await stores.approvals.get(id)).toMatchObject({ status: 'pending' });
+        expect(await stores.approvals.audit(id)).toHaveLength(1);
+      }
+    });
+
+    test('the id of a conversation whose approvals were nobody’s can be used again', async () => {
+      await approval('again', 'gen_gone');
+      await stores.clock.advance(DAY);
+      expect((await run(named('orphaned_approvals'))).deleted).toBe(1);
+
+      const actionId = await approval('again', 'gen_new');
+
+      expect(await stores.approvals.get(actionId)).toMatchObject({ status: 'pending' });
+    });
   });
 });
 
