@@ -28,6 +28,8 @@ export interface Standing {
   answering?: Answering;
   /** The same without what steps that are still under way have done: the agent in whose name something is asked. */
   asking?: Answering;
+  /** Messages of the user's that came meanwhile, oldest first. */
+  steered: StandingSteer[];
 }
 
 /** An agent that answers in the place of the one that the turn was asked of. */
@@ -36,6 +38,17 @@ export interface Answering {
   model: string;
   /** Tokens of its model's context; null: not known. */
   contextMax: number | null;
+}
+
+export interface StandingSteer extends SteerMessage {
+  /** The model call before it; undefined: none. */
+  after?: string;
+}
+
+/** A message of the user's that came while the answer was being made. */
+export interface SteerMessage {
+  messageId: string;
+  text: string;
 }
 
 export interface StandingCall {
@@ -118,6 +131,8 @@ export interface RunRequest extends AttemptRef {
   /** URLs of the attachments that readers know of: a call that is executed again does not show them again. */
   attached?: readonly string[];
   ledger: ToolLedger;
+  /** All that came so far, oldest first: the agent hears what it has not heard before its next model call, or goes on. */
+  steers: () => Promise<readonly SteerMessage[]>;
   signal: AbortSignal;
   /** Aborts when the process wants to hand the run over: stop at the next step boundary with `handover`. */
   drain: AbortSignal;
@@ -144,6 +159,7 @@ export type RunnerEvent =
         | 'agent'
         | 'hand_off'
         | 'attachment'
+        | 'steered'
         | 'custom'
       >;
     }

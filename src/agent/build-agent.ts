@@ -10,6 +10,8 @@ import { contextMiddleware, type ContextOptions } from './context-middleware.ts'
 import { withFiles } from './file-blocks.ts';
 import type { FlowGate } from './flow-gate.ts';
 import { GuardedModel, noteCall } from './guarded-model.ts';
+import { handOffTools, reachable } from './hand-off.ts';
+import { HandOffSet } from './hand-off-set.ts';
 import { instructionsFor } from './instructions.ts';
 import type { ApprovalValue } from './interrupt-value.ts';
 import type { RunInput, RunnerDeps, RunOptions } from './langgraph-runner.ts';
@@ -22,6 +24,7 @@ import { deferredOf, findToolsTool } from './find-tools.ts';
 import { readOutputTool } from './read-output.ts';
 import { ALL_SHOWN, shownMiddleware, shownTools, type Shown } from './shown-tools.ts';
 import { standIns, type OpenCalls } from './stand-ins.ts';
+import { steeringMiddleware } from './steering.ts';
 import { toolGuard } from './tool-guard.ts';
 import type { CompiledAgent, ToolDefinition, ToolRun } from './tools.ts';
 
@@ -29,6 +32,8 @@ import type { CompiledAgent, ToolDefinition, ToolRun } from './tools.ts';
 export interface BuiltAgent {
   stream(input: RunInput, options: RunOptions): Promise<AsyncIterable<StreamChunk>>;
   contextMax: number | null;
+  /** Most model calls for one question, whoever makes them. */
+  maxSteps: number;
 }
 
 interface Run {
@@ -38,20 +43,24 @@ interface Run {
   /** What approval steps have been asking since before this segment. */
   asked: ReadonlyMap<string, ApprovalValue>;
   open: OpenCalls;
+  /** Who answers since a hand-off; undefined: the agent that the turn was asked of. */
+  answering: string | undefined;
   /** The log and the ledger know a call by its id alone, so the agents of a run share this. */
   usedToolIds: Set<string>;
 }
 
 export async function buildAgent(definition: AgentDefinition, run: Run): Promise<BuiltAgent> {
   const checkpointer = run.segment.saver;
+  const { maxSteps } = definition;
+  if (definition.handOffs?.length) return buildSet(definition, run);
   if (!definition.own) {
     const { agent, contextMax } = await compile(definition, run, { checkpointer });
-    return { stream: (input, options) => agent.graph.stream(input, options), contextMax };
+    return { stream: (input, options) => agent.graph.stream(input, options), contextMax, maxSteps };
   }
   const { own } = definition;
   const graph = await own.compile({
     checkpointer,
-    ...(await handsOf(definition, run, { isOwn: true })),
+    ...(await handsOf(definition, run, { isOwn: true, isRoot: true })),
     guard: (model) =>
       guarded({ model, requiresFinish: false }, { run, definition, name: model.getName() }),
   });
@@ -59,7 +68,32 @@ export async function buildAgent(definition: AgentDefinition, run: Run): Promise
     stream: async (input, options) =>
       streamChunks(await graph.stream(input, optionsForOwn(options, checkpointer))),
     contextMax: null,
+    maxSteps,
   };
+}
+
+/** An agent that can hand over, with all that its answer can be handed to. */
+async function buildSet(definition: AgentDefinition, run: Run): Promise<BuiltAgent> {
+  const contextMaxOf = async (id: string) => (await set.of(id)).contextMax;
+  const set: HandOffSet = new HandOffSet(definition, (agent) => {
+    const tools = [...agent.tools, ...handOffTools(agent, contextMaxOf)];
+    const own = agent.id === definition.id ? run : inTheNameOf(agent, run);
+    return prepare({ ...agent, tools }, own, { isRoot: true });
+  });
+  const { contextMax } = await set.of(run.answering);
+  const { graph } = await set.compile(run.segment.saver);
+  return {
+    stream: (input, options) => graph.stream(input, options),
+    contextMax,
+    maxSteps: Math.max(...reachable(definition).map(({ maxSteps }) => maxSteps)),
+  };
+}
+
+/** What it calls, also through its sub-agents, stands under its own policy. */
+function inTheNameOf({ id: agentId, toolApproval: policy }: AgentDefinition, run: Run): Run {
+  const { request } = run;
+  const by = { agentId, policy };
+  return { ...run, request: { ...request, policy: (call) => request.policy({ ...call, by }) } };
 }
 
 function guarded(
@@ -106,13 +140,18 @@ function searchable(
   { deferTools }: SubAgentDefinition,
 ): typeof NOTHING_MORE {
   if (given.length === 0) return NOTHING_MORE;
-  const deferred = deferTools ? deferredOf(given, deferTools) : [];
+  const findable = given.filter(({ handsOff }) => !handsOff);
+  const deferred = deferTools ? deferredOf(findable, deferTools) : [];
   const more = [readOutputTool(), ...(deferred.length > 0 ? [findToolsTool(deferred)] : [])];
   return { more, shown: shownTools(new Set(deferred.map(({ name }) => name))) };
 }
 
 /** An agent's tools for this run, and what stands between them and the model. */
-async function handsOf(definition: SubAgentDefinition, run: Run, { isOwn = false } = {}) {
+async function handsOf(
+  definition: SubAgentDefinition,
+  run: Run,
+  { isOwn = false, isRoot }: { isOwn?: boolean; isRoot: boolean },
+) {
   const { tools: own, toolSources = [], maxToolCalls } = definition;
   const { deps, request, segment, asked } = run;
   const of = { owner: request.owner, signal: segment.stop.signal };
@@ -139,8 +178,9 @@ async function handsOf(definition: SubAgentDefinition, run: Run, { isOwn = false
   const context = definition.context ? [contextOf(definition, definition.context, run)] : [];
   return {
     tools: tools.map((tool) => tool.bind(toolRun)),
-    // Without tools there is nothing to approve, and its step costs a checkpoint for each model call.
+    // Without tools there is nothing to approve and no second model call, and each step costs a checkpoint for each model call.
     middleware: [
+      ...(isRoot && tools.length > 0 ? [steeringMiddleware(request.steers)] : []),
       ...(tools.length > 0 ? [approval] : []),
       guard,
       ...(more.length > 0 ? [shownMiddleware(shown)] : []),
@@ -169,21 +209,26 @@ function contextOf(definition: SubAgentDefinition, options: ContextOptions, run:
   });
 }
 
+/** What an agent answers with in this run. */
+async function prepare(definition: SubAgentDefinition, run: Run, { isRoot }: { isRoot: boolean }) {
+  const { model: name, parameters, provider } = definition;
+  const resolved = await run.deps.models.resolve(name, parameters, provider);
+  return {
+    model: guarded(resolved, { run, definition, name }),
+    ...(await handsOf(definition, run, { isRoot })),
+    // A string would be sent as a list of blocks, which many OpenAI-compatible servers do not take.
+    systemPrompt: new SystemMessage(instructionsFor(definition, run.request)),
+    contextMax: resolved.model.profile.maxInputTokens ?? null,
+  };
+}
+
 async function compile(
   definition: SubAgentDefinition,
   run: Run,
   // A sub-agent checkpoints under its parent's thread.
   own: { checkpointer?: BaseCheckpointSaver } = {},
 ): Promise<{ agent: CompiledAgent; contextMax: number | null }> {
-  const { model: name, parameters, provider } = definition;
-  const resolved = await run.deps.models.resolve(name, parameters, provider);
-  const agent = createAgent({
-    model: guarded(resolved, { run, definition, name }),
-    ...(await handsOf(definition, run)),
-    // A string would be sent as a list of blocks, which many OpenAI-compatible servers do not take.
-    systemPrompt: new SystemMessage(instructionsFor(definition, run.request)),
-    ...own,
-    name: definition.id,
-  });
-  return { agent, contextMax: resolved.model.profile.maxInputTokens ?? null };
+  const isRoot = own.checkpointer !== undefined;
+  const { contextMax, ...made } = await prepare(definition, run, { isRoot });
+  return { agent: createAgent({ ...made, ...own, name: definition.id }), contextMax };
 }

@@ -1,6 +1,7 @@
 import { AIMessage, HumanMessage, ToolMessage } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
 import { isRecord } from './chunk-content.ts';
+import { isQuestion } from './steering.ts';
 
 /** What of a history a model is shown; pure. Messages are never changed in place. */
 
@@ -56,9 +57,9 @@ function cuts(messages: readonly BaseMessage[]): number[] {
   return [...places, messages.length];
 }
 
-/** The newest message of the user; -1: there is none. */
+/** The newest question of the user; -1: there is none. */
 function questionIn(messages: readonly BaseMessage[]): number {
-  return messages.findLastIndex((message) => HumanMessage.isInstance(message));
+  return messages.findLastIndex(isQuestion);
 }
 
 /** How many of the oldest messages may go, the user's newest one not counted; a place where one may cut. */

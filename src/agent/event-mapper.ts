@@ -3,14 +3,22 @@ import type { BaseMessage } from '@langchain/core/messages';
 import { z } from 'zod';
 import { jsonSchema } from '../stream/message.ts';
 import type { Json } from '../lib/json.ts';
-import type { ModelUsage, RunnerEvent, Standing, ToolAttachment } from './agent-runner.ts';
+import type {
+  ModelUsage,
+  RunnerEvent,
+  Standing,
+  SteerMessage,
+  ToolAttachment,
+} from './agent-runner.ts';
 import { contentPieces, isRecord } from './chunk-content.ts';
 import { countTokens } from './token-count.ts';
 import type { ContentPiece } from './chunk-content.ts';
 import { FileMark } from './file-mark.ts';
+import { handedTo } from './hand-off.ts';
 import { placeOf } from './namespaces.ts';
 import type { AgentNamespaces } from './namespaces.ts';
 import { pieces } from './output.ts';
+import { steeredBy } from './steering.ts';
 import { SubAgentMark } from './sub-agent-mark.ts';
 import { attachmentsOf, jsonArgs, resultOf } from './tool-message.ts';
 
@@ -44,6 +52,8 @@ export interface MapperState {
   begun: ReadonlySet<string>;
   /** URLs of attachments that were told. */
   attached: ReadonlySet<string>;
+  /** Ids of the messages that came meanwhile and were heard. */
+  steered: ReadonlySet<string>;
   /** The graph waits for a person. */
   interrupted: boolean;
 }
@@ -71,7 +81,7 @@ export function mapperState(from: {
   known?: readonly string[];
   attached?: readonly string[];
 }): MapperState {
-  const { calls = [], results = [] } = from.standing ?? {};
+  const { calls = [], results = [], steered = [] } = from.standing ?? {};
   const tools = new Map<string, 'announced' | 'ready' | 'done'>();
   for (const call of calls)
     for (const { toolCallId } of call.toolCalls) tools.set(toolCallId, 'ready');
@@ -86,6 +96,7 @@ export function mapperState(from: {
     agents: new Map(),
     begun: new Set(calls.flatMap(({ path = [] }) => path)),
     attached: new Set(from.attached),
+    steered: new Set(steered.map(({ messageId }) => messageId)),
     interrupted: false,
   };
 }
@@ -233,7 +244,19 @@ function finishTool(state: MapperState, message: ToolMessage, path: string[]): M
   );
   const next = { ...shown.state, tools: put(state.tools, toolCallId, 'done' as const) };
   const result = event({ type: 'tool_result', toolCallId, ...resultOf(message) });
-  return { state: next, events: [...shown.events, result] };
+  const to = handedTo(message);
+  if (!to) return { state: next, events: [...shown.events, result] };
+  const { agentId, model, contextMax } = to;
+  const handOff = event({ type: 'hand_off', toolCallId, agentId, model });
+  return { state: { ...next, contextMax }, events: [...shown.events, result, handOff] };
+}
+
+/** A message that came meanwhile, where it is heard. */
+function mapSteer(state: MapperState, { messageId, text }: SteerMessage): Mapped {
+  if (state.steered.has(messageId)) return { state, events: [] };
+  const body = { type: 'steered', part: state.nextPart, messageId, text, heard: true } as const;
+  const steered = new Set(state.steered).add(messageId);
+  return { state: { ...state, steered, nextPart: state.nextPart + 1 }, events: [event(body)] };
 }
 
 function messagesOf(update: unknown): unknown[] {
@@ -261,6 +284,8 @@ function mapUpdates(
   return each(start, messages, (current, message) => {
     if (AIMessage.isInstance(message)) return finishCall(current, message, path);
     if (ToolMessage.isInstance(message)) return finishTool(current, message, path);
+    const steer = steeredBy(message);
+    if (steer) return mapSteer(current, steer);
     const plain = own ? plainAnswer(current, message) : undefined;
     return plain ? mapMessage(current, plain, path) : { state: current, events: [] };
   });

@@ -1,7 +1,7 @@
 import type { CallbackManagerForLLMRun } from '@langchain/core/callbacks/manager';
 import { BaseChatModel } from '@langchain/core/language_models/chat_models';
 import type { BindToolsInput } from '@langchain/core/language_models/chat_models';
-import { AIMessage, HumanMessage } from '@langchain/core/messages';
+import { AIMessage } from '@langchain/core/messages';
 import type { BaseMessage, UsageMetadata } from '@langchain/core/messages';
 import { ChatGenerationChunk } from '@langchain/core/outputs';
 import type { ChatGeneration, ChatResult } from '@langchain/core/outputs';
@@ -16,6 +16,7 @@ import type { FlowGate } from './flow-gate.ts';
 import type { CallMeter } from './meter.ts';
 import { modelFault } from './model-errors.ts';
 import { PacedReader } from './paced-reader.ts';
+import { isQuestion } from './steering.ts';
 import { countTokens } from './token-count.ts';
 
 /** Most chunks that become one. */
@@ -214,7 +215,7 @@ export function noteCall(
   messages: BaseMessage[],
   { maxSteps, usedToolIds }: Pick<GuardDeps, 'maxSteps' | 'usedToolIds'>,
 ): void {
-  const question = messages.findLastIndex((message) => HumanMessage.isInstance(message));
+  const question = messages.findLastIndex(isQuestion);
   const steps = messages.slice(question + 1).filter((message) => AIMessage.isInstance(message));
   if (steps.length >= maxSteps)
     throw new RunError('MAX_STEPS', `The agent did not finish within ${steps.length} steps.`);

@@ -1,6 +1,6 @@
 import { AIMessage, HumanMessage } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
-import type { Message, MessagePart, ToolCallPart } from '../stream/message.ts';
+import type { Message, MessagePart, SteeredPart, ToolCallPart } from '../stream/message.ts';
 import { FILES_KEY, filesIn, filesOf } from './file-blocks.ts';
 import { GO_ON, heard } from './heard.ts';
 import type { ToolResult } from './agent-runner.ts';
@@ -15,11 +15,8 @@ import { toolMessage } from './tool-message.ts';
 const NOT_RUN = 'This call was not run.';
 const UNKNOWN = 'This call was stopped before its result was known. It may or may not have run.';
 
-/** One assistant message to be: text, then calls. */
-interface Turn {
-  texts: string[];
-  calls: ToolCallPart[];
-}
+/** One message to be: of the assistant, text and then calls; or what the user wrote meanwhile. */
+type Turn = { texts: string[]; calls: ToolCallPart[] } | { steered: SteeredPart };
 
 /** What stands in for an output that is missing. */
 const STAND_IN: Record<ToolCallPart['status'], ToolResult> = {
@@ -44,10 +41,14 @@ function resultFor({ status, output }: ToolCallPart): ToolResult {
 
 function turnsOf(parts: MessagePart[]): Turn[] {
   const turns: Turn[] = [];
-  let turn: Turn | undefined;
+  let turn: Extract<Turn, { texts: string[] }> | undefined;
   for (const part of parts) {
-    if (part.path !== undefined) continue;
-    if (part.type === 'tool_call') {
+    if (part.type === 'steered') {
+      turns.push({ steered: part });
+      turn = undefined;
+    } else if (part.path !== undefined) {
+      continue;
+    } else if (part.type === 'tool_call') {
       if (!turn) turns.push((turn = { texts: [], calls: [] }));
       turn.calls.push(part);
     } else if (part.type === 'text' && part.text !== '') {
@@ -82,7 +83,12 @@ function uniqueId(id: string, used: Set<string>): string {
 }
 
 function assistantMessages(message: Message, used: Set<string>): BaseMessage[] {
-  return turnsOf(message.content).flatMap(({ texts, calls }, index) => {
+  return turnsOf(message.content).flatMap((turn, index): BaseMessage[] => {
+    if ('steered' in turn) {
+      const { messageId, text } = turn.steered;
+      return [asked(uniqueId(messageId, used), text, [])];
+    }
+    const { texts, calls } = turn;
     const answered = calls.map((call) => ({
       id: uniqueId(call.toolCallId, used),
       name: safeName(call.name),

@@ -20,6 +20,7 @@ import type { Checkpoints } from './checkpoints.ts';
 import { mapChunk, mapperState } from './event-mapper.ts';
 import type { MapperState, StreamChunk } from './event-mapper.ts';
 import { FlowGate } from './flow-gate.ts';
+import { handOffTools, reachable } from './hand-off.ts';
 import { toModelHistory } from './history.ts';
 import { Interruptible } from './interruptible.ts';
 import type { Meter } from './meter.ts';
@@ -31,6 +32,7 @@ import { runError } from './run-errors.ts';
 import type { Summaries } from './summaries.ts';
 import { openCalls } from './stand-ins.ts';
 import { standingOf, toolCallIds, withQuestion } from './standing.ts';
+import { notHeard, steeredMessage } from './steering.ts';
 import type { ToolDefinition } from './tools.ts';
 import { WatchedSaver } from './watched-saver.ts';
 import { pauseOf, wayOn } from './way-on.ts';
@@ -108,7 +110,7 @@ function definitionOf(agents: Agents, { spec, entry }: RunRequest): AgentDefinit
 }
 
 /** Always by the interrupt's id: a plain value would answer all that is asked. */
-function inputFor({ request, history, way }: Beginning) {
+function inputFor({ request, history, way }: Beginning): RunInput {
   if (request.entry.kind === 'start') return { messages: withQuestion(history) };
   return way.go === 'resume' ? new Command({ resume: way.resume }) : null;
 }
@@ -120,9 +122,11 @@ interface Beginning {
   segment: Segment;
   way: Begun;
   history: BaseMessage[];
+  /** Most model calls for one question. */
+  maxSteps: number;
 }
 
-export type RunInput = ReturnType<typeof inputFor>;
+export type RunInput = { messages: BaseMessage[] } | Command | null;
 
 export interface RunOptions {
   configurable: { thread_id: string };
@@ -134,7 +138,7 @@ export interface RunOptions {
   recursionLimit: number;
 }
 
-function optionsFor({ request, segment }: Beginning): RunOptions {
+function optionsFor({ request, segment, maxSteps }: Beginning): RunOptions {
   return {
     configurable: { thread_id: threadId(request) },
     streamMode: ['messages', 'updates', 'custom'],
@@ -143,13 +147,48 @@ function optionsFor({ request, segment }: Beginning): RunOptions {
     durability: 'sync',
     signal: segment.stop.signal,
     control: segment.control,
-    recursionLimit: request.spec.maxSteps * NODES_PER_STEP + 10,
+    recursionLimit: maxSteps * NODES_PER_STEP + 10,
   };
+}
+
+/** What came since, when the graph is through: it goes on with that. */
+async function wordsSince(
+  request: RunRequest,
+  { saver }: Segment,
+  { interrupted, steered }: MapperState,
+): Promise<BaseMessage[]> {
+  if (saver.failure || interrupted) return [];
+  return notHeard(await request.steers(), steered).map(steeredMessage);
+}
+
+/** As a step of the graph would tell it. */
+function heardNow(messages: BaseMessage[]): StreamChunk {
+  return [[], 'updates', { steering: { messages } }];
 }
 
 interface OpenRun {
   state: MapperState;
   chunks: Interruptible<StreamChunk>;
+  /** What is streamed when the graph has ended and there is more to hear. */
+  goOn(messages: BaseMessage[]): Promise<Interruptible<StreamChunk>>;
+}
+
+/** The next of what the graph says; undefined: it is through, and there is nothing more to hear. */
+async function advance(
+  run: OpenRun,
+  { request, segment }: Pick<Beginning, 'request' | 'segment'>,
+): Promise<RunnerEvent[] | undefined> {
+  segment.gate.waiting();
+  const next = await run.chunks.next();
+  segment.gate.busy();
+  const words = next.done ? await wordsSince(request, segment, run.state) : [];
+  if (next.done && words.length === 0) return undefined;
+  if (next.done) run.chunks = await run.goOn(words);
+  const chunk = next.done ? heardNow(words) : next.value;
+  if (chunk[1] === 'messages') segment.gate.taken();
+  const mapped = mapChunk(run.state, chunk);
+  run.state = mapped.state;
+  return mapped.events;
 }
 
 /** What an earlier attempt left. */
@@ -169,6 +208,16 @@ function toolsCalled(name: string, tools: readonly ToolDefinition[]): ToolDefini
 /** Also below it. */
 function hasSources({ tools, toolSources = [] }: SubAgentDefinition): boolean {
   return toolSources.length > 0 || tools.some(({ agent }) => agent && hasSources(agent));
+}
+
+/** The question with the name of the agent that asks, where the turn was handed to it. */
+function inNameOf(
+  standing: Standing | undefined,
+  pause: PauseRequest,
+  { spec }: RunRequest,
+): PauseRequest {
+  const agentId = standing?.asking?.agentId ?? spec.agentId;
+  return agentId === spec.agentId ? pause : { ...pause, agentId };
 }
 
 /** LangGraph behind the `AgentRunner` port. */
@@ -191,7 +240,7 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
     const found: Found =
       entry.kind === 'start' ? { standing: undefined, pending: [] } : await asked(request);
     const way: WayOn = entry.kind === 'start' ? { go: 'on' } : wayOn(found.pending, entry.answered);
-    if (way.go === 'pause') return way.pause;
+    if (way.go === 'pause') return inNameOf(found.standing, way.pause, request);
     const shown = askedBefore(found.pending);
     const run = {
       deps,
@@ -200,6 +249,7 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
       asked: shown,
       open: openCalls(found.standing, shown),
       usedToolIds: new Set(toolCallIds(found.standing)),
+      answering: found.standing?.answering?.agentId,
     };
     const built = await buildAgent(definition, run);
     const history = toModelHistory(request.history);
@@ -211,14 +261,17 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
       ...(found.standing ? { standing: found.standing } : {}),
     });
     request.signal.throwIfAborted();
-    const beginning = { request, segment, way, history };
-    const stream = await built.stream(inputFor(beginning), optionsFor(beginning));
-    return { state, chunks: new Interruptible(stream, segment.stop.signal) };
+    const { maxSteps } = built;
+    const beginning = { request, segment, way, history, maxSteps };
+    const stream = async (input: RunInput): Promise<Interruptible<StreamChunk>> =>
+      new Interruptible(await built.stream(input, optionsFor(beginning)), segment.stop.signal);
+    const goOn: OpenRun['goOn'] = (messages) => stream({ messages });
+    return { state, chunks: await stream(inputFor(beginning)), goOn };
   }
 
   async function* run(request: RunRequest): AsyncGenerator<RunnerEvent> {
     const segment = new Segment(request, checkpoints.saver);
-    let chunks: Interruptible<StreamChunk> | undefined;
+    let going: OpenRun | undefined;
     try {
       const opened = await open(request, segment);
       if ('kind' in opened) {
@@ -226,29 +279,25 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
         yield { type: 'pause', pause: opened };
         return;
       }
-      chunks = opened.chunks;
-      let { state } = opened;
+      going = opened;
       for (;;) {
-        segment.gate.waiting();
-        const next = await chunks.next();
-        segment.gate.busy();
-        if (next.done) break;
-        if (next.value[1] === 'messages') segment.gate.taken();
-        const mapped = mapChunk(state, next.value);
-        state = mapped.state;
+        const events = await advance(going, { request, segment });
+        if (!events) break;
         // No `yield*`: delegating costs several turns of the microtask queue for every token.
-        for (const event of mapped.events) yield event;
+        for (const event of events) yield event;
       }
       if (segment.saver.failure) throw segment.saver.failure;
-      if (state.interrupted)
-        yield { type: 'pause', pause: pauseOf((await asked(request)).pending) };
+      if (going.state.interrupted) {
+        const { pending, standing } = await asked(request);
+        yield { type: 'pause', pause: inNameOf(standing, pauseOf(pending), request) };
+      }
     } catch (error) {
       request.signal.throwIfAborted();
       const fault = segment.saver.failure ?? error;
       if (!isGraphDrained(fault)) throw runError(fault);
       yield { type: 'handover' };
     } finally {
-      chunks?.close();
+      going?.chunks.close();
       segment.close();
     }
   }
@@ -257,18 +306,21 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
     run,
     async adopt(attempt) {
       const fence = await checkpoints.latestFenceBelow(attempt);
-      if (fence === undefined) return { resumable: false, calls: [], results: [] };
+      if (fence === undefined) return { resumable: false, calls: [], results: [], steered: [] };
       await checkpoints.fork(fence, attempt);
       return standing(attempt);
     },
     checkArgs(spec, { name, args, argsSchema }) {
       const agent = agents.frozen(spec) ?? agents.get(spec.agentId);
-      const tools = toolsCalled(name, agent?.tools ?? []);
-      if (tools.length === 0 && agent && argsSchema && hasSources(agent))
+      const all = agent ? reachable(agent) : [];
+      const tools = all.flatMap((each) =>
+        toolsCalled(name, [...each.tools, ...handOffTools(each)]),
+      );
+      if (tools.length === 0 && argsSchema && all.some(hasSources))
         return argsCheck(name, argsSchema, () => undefined)(args);
       if (tools.length === 0) return `There is no tool called ${name}.`;
       const said = tools.map((tool) => tool.refuse(args));
-      // Agents below one another may have different tools of one name; the guard of the right one has the last word.
+      // Agents below one another, or that hand over to one another, may have different tools of one name; the guard of the right one has the last word.
       return said.includes(undefined) ? undefined : said[0];
     },
     prune: (generationId) => checkpoints.deleteGeneration(generationId),

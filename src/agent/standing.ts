@@ -1,7 +1,9 @@
 import { AIMessage, BaseMessage, HumanMessage, ToolMessage } from '@langchain/core/messages';
 import type { BaseCheckpointSaver, CheckpointTuple } from '@langchain/langgraph-checkpoint';
-import type { Standing, StandingCall } from './agent-runner.ts';
-import { textOf } from './chunk-content.ts';
+import type { Standing, StandingCall, StandingSteer } from './agent-runner.ts';
+import { isRecord, textOf } from './chunk-content.ts';
+import { answeringIn } from './hand-off.ts';
+import { isQuestion, steeredBy } from './steering.ts';
 import { attachmentsOf, jsonArgs, resultOf } from './tool-message.ts';
 import { pathSchema } from '../stream/message.ts';
 
@@ -31,16 +33,19 @@ function questionIn(messages: readonly BaseMessage[]): number {
       path !== undefined || question !== undefined,
   );
   // A graph within a graph may have been asked in its own words.
-  return marked === -1
-    ? messages.findLastIndex((message) => HumanMessage.isInstance(message))
-    : marked;
+  return marked === -1 ? messages.findLastIndex(isQuestion) : marked;
 }
 
-const NOTHING: Standing = { resumable: false, calls: [], results: [] };
+const NOTHING: Standing = { resumable: false, calls: [], results: [], steered: [] };
 
 function messagesIn(value: unknown): BaseMessage[] {
   const items: unknown[] = Array.isArray(value) ? value : [value];
   return items.filter((item) => BaseMessage.isInstance(item));
+}
+
+/** What a run began with and has not taken into its state yet. */
+function inputOf(start: unknown): unknown {
+  return isRecord(start) ? start['messages'] : undefined;
 }
 
 /** State and what finished steps wrote that is not part of it yet. Later writes of a message replace earlier ones. */
@@ -48,6 +53,7 @@ function messagesOf({ checkpoint, pendingWrites = [] }: CheckpointTuple): BaseMe
   const written = pendingWrites.filter(([, channel]) => channel === 'messages');
   const all = [
     ...messagesIn(checkpoint.channel_values['messages']),
+    ...messagesIn(inputOf(checkpoint.channel_values['__start__'])),
     ...written.flatMap(([, , value]) => messagesIn(value)),
   ];
   const byId = new Map(all.map((message, index) => [message.id ?? `at ${index}`, message]));
@@ -76,7 +82,7 @@ function callOf(message: AIMessage, path: string[] | undefined): StandingCall {
   };
 }
 
-function read(tuple: CheckpointTuple): Pick<Standing, 'calls' | 'results'> {
+function read(tuple: CheckpointTuple): Omit<Standing, 'resumable'> {
   const messages = messagesOf(tuple);
   const question = questionIn(messages);
   const path = pathOf(messages[question]);
@@ -91,7 +97,15 @@ function read(tuple: CheckpointTuple): Pick<Standing, 'calls' | 'results'> {
       const result = { toolCallId: message.tool_call_id, ...resultOf(message) };
       return attachments.length > 0 ? { ...result, attachments } : result;
     });
-  return { calls, results };
+  return { calls, results, steered: steeredIn(made) };
+}
+
+function steeredIn(made: readonly BaseMessage[]): StandingSteer[] {
+  return made.flatMap((message, index) => {
+    const steer = steeredBy(message);
+    const before = made.slice(0, index).findLast((other) => AIMessage.isInstance(other));
+    return steer ? [{ ...steer, ...(before?.id === undefined ? {} : { after: before.id }) }] : [];
+  });
 }
 
 /** The newest checkpoint of every graph in a thread, by namespace. */
@@ -116,12 +130,12 @@ export async function standingOf(saver: BaseCheckpointSaver, thread: string): Pr
   const tuples = await newestOfEachNamespace(saver, thread);
   if (!tuples.has('')) return NOTHING;
   const namespaces = [...tuples.keys()].toSorted((a, b) => depth(a) - depth(b));
-  const standing: Standing = { resumable: true, calls: [], results: [] };
+  const standing: Standing = { resumable: true, calls: [], results: [], steered: [] };
   const found = namespaces.flatMap((namespace) => {
     const tuple = tuples.get(namespace);
     return tuple ? [read(tuple)] : [];
   });
-  for (const { calls, results } of found) {
+  for (const { calls, results, steered } of found) {
     // A graph within a graph keeps what it gave to the one above it.
     const has = new Set(standing.calls.map(({ call }) => call));
     insertCalls(
@@ -129,8 +143,18 @@ export async function standingOf(saver: BaseCheckpointSaver, thread: string): Pr
       calls.filter(({ call }) => !has.has(call)),
     );
     standing.results.push(...results);
+    const told = new Set(standing.steered.map(({ messageId }) => messageId));
+    standing.steered.push(...steered.filter(({ messageId }) => !told.has(messageId)));
   }
-  return standing;
+  return { ...standing, ...handedOver(tuples.get('')) };
+}
+
+/** Who answers since a hand-off. A question beside one in the same step is still asked in the name of whoever made both. */
+function handedOver(root: CheckpointTuple | undefined): Pick<Standing, 'answering' | 'asking'> {
+  if (!root) return {};
+  const answering = answeringIn(messagesOf(root));
+  const asking = answeringIn(messagesIn(root.checkpoint.channel_values['messages']));
+  return { ...(answering && { answering }), ...(asking && { asking }) };
 }
 
 const depth = (namespace: string): number => (namespace === '' ? 0 : namespace.split('|').length);

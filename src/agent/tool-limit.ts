@@ -1,11 +1,12 @@
-import { AIMessage, HumanMessage } from '@langchain/core/messages';
+import { AIMessage } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
+import { isQuestion } from './steering.ts';
 
 /** How often an agent may call tools for one answer. It is counted in the messages, so a pause or a crash forgets nothing. */
 
 /** Ids of the calls that were asked for since the question, in their order. */
 function callsSinceQuestion(messages: readonly BaseMessage[]): string[] {
-  const question = messages.findLastIndex((message) => HumanMessage.isInstance(message));
+  const question = messages.findLastIndex(isQuestion);
   const said = messages.slice(question + 1).filter((message) => AIMessage.isInstance(message));
   return said.flatMap(({ tool_calls: calls = [] }) => calls.map(({ id = '' }) => id));
 }

@@ -201,6 +201,8 @@ export const statusSchema = z.object({
       cursor: z.string(),
       startedAt: z.string(),
       pendingAction: pendingActionSchema.optional(),
+      /** What the user wrote meanwhile and the agent has not heard yet, oldest first. */
+      unheard: z.array(z.object({ messageId: z.string(), text: z.string() })).optional(),
       state: streamStateSchema,
     })
     .optional(),

@@ -4,18 +4,30 @@ import type { EventBody, Outcome } from './events.ts';
 import type { MessageFold } from './fold.ts';
 import type { FinalizingJob } from './job.ts';
 import type { ToolCallPart } from './message.ts';
+import { unheard } from './transition-steer.ts';
 
 /**
- * The events that an answer lacks when it ends early: how its pending action ended, and a result for each open tool
- * call, so that readers' folds, the saved message and the history that providers get are all complete.
+ * The events that an answer lacks when it ends early: how its pending action ended, a result for each open tool call,
+ * and what the user wrote that the agent never heard, so that readers' folds, the saved message and the history that providers get are all complete.
  */
 export function closingEvents(fold: MessageFold, job: FinalizingJob): EventBody[] {
-  return placed(fold, [...resolutionEvents(fold, job), ...resultEvents(fold, job)]);
+  return placed(fold, [
+    ...resolutionEvents(fold, job),
+    ...resultEvents(fold, job),
+    ...steeredEvents(fold, job),
+  ]);
 }
 
 function resolutionEvents(fold: MessageFold, job: FinalizingJob): EventBody[] {
   const resolution = fold.pendingAction && resolutionOf(job, fold.pendingAction.actionId);
   return resolution ? [resolvedEvent(resolution)] : [];
+}
+
+function steeredEvents(fold: MessageFold, job: FinalizingJob): EventBody[] {
+  const has = fold.parts.flatMap((part) => (part.type === 'steered' ? [part.messageId] : []));
+  return unheard(job, has).map(({ messageId, text }, index) => {
+    return { type: 'steered', part: fold.nextPart + index, messageId, text, heard: false };
+  });
 }
 
 /** New parts come behind those that are there. */

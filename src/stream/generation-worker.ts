@@ -8,9 +8,9 @@ import { begin, type Pen } from './beginning.ts';
 import type { EventBody } from './events.ts';
 import type { EventTransport } from './event-transport.ts';
 import type { FlushTicker } from './flush-ticker.ts';
-import type { MessageFold } from './fold.ts';
+import { steeredIn, type MessageFold } from './fold.ts';
 import { carryOut } from './job-command.ts';
-import type { JobError, RunningJob } from './job.ts';
+import type { JobError, RunningJob, Steer } from './job.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import type { LogHub } from './log-hub.ts';
 import { FencedError, LogLostError, LogWriter } from './log-writer.ts';
@@ -236,6 +236,7 @@ export class GenerationWorker {
       attached: view.fold.parts.flatMap((part) =>
         part.type === 'attachment' && part.url !== undefined ? [part.url] : [],
       ),
+      steers: () => this.#persist(() => this.#steers()),
       policy: createCallPolicy(job, this.#deps.approvalStore),
       ledger: createRunLedger(this.#deps, job, {
         run: this.#stop.signal,
@@ -252,6 +253,10 @@ export class GenerationWorker {
       if (written) await written;
     }
     return this.#phase === 'running' ? { how: 'completed' } : { how: 'left' };
+  }
+
+  async #steers(): Promise<readonly Steer[]> {
+    return (await this.#deps.jobs.get(this.job.generationId))?.steers ?? [];
   }
 
   #history(): Promise<Message[]> {
@@ -277,7 +282,7 @@ export class GenerationWorker {
     const pen = this.#pen;
     pen?.writer.close();
     if (how === 'gave_up') return how;
-    const logged = pen?.view.head.seq ?? 0;
+    const { logged, heard } = writtenBy(pen);
     await this.#deps.hub.release(this.job.generationId).catch(() => undefined);
     // What follows has the lease of its own write and no more: if a step hangs, somebody else may begin again.
     const fixed = (): void => this.#keeper[Symbol.dispose]();
@@ -287,10 +292,14 @@ export class GenerationWorker {
     } else {
       const error = how === 'failed' ? ending.error : null;
       const outcome = how === 'completed' ? 'completed' : 'failed';
-      await this.#ending.finish({ outcome, error, logged }, fixed);
+      await this.#ending.finish({ outcome, error, logged, heard }, fixed);
     }
     return how;
   }
+}
+
+function writtenBy(pen: Pen | undefined): { logged: number; heard: readonly string[] } {
+  return { logged: pen?.view.head.seq ?? 0, heard: pen ? steeredIn(pen.view.fold) : [] };
 }
 
 function bodyOf(

@@ -69,12 +69,12 @@ export interface AgainRequest extends Pick<
   | 'agentId'
   | 'roles'
   | 'locale'
-  | 'onBusy'
   | 'timezone'
   | 'metadata'
   | 'bodyHash'
 > {
   kind: 'regenerate' | 'continue';
+  onBusy: Exclude<StartRequest['onBusy'], 'steer'>;
   conversationId: string;
   /** Id of an answer; where it is made again also of a user's message. */
   target: string;
@@ -127,6 +127,8 @@ export interface ConversationStatus {
     startedAt: string;
     pendingAction?: PendingAction;
     state: StreamState;
+    /** What the user wrote meanwhile and the agent has not heard yet, oldest first. */
+    unheard?: { messageId: string; text: string }[];
   };
 }
 

@@ -8,6 +8,7 @@ import { isLive, type Job, type Owner } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import type { LogRepair } from './log-repair.ts';
 import { publicStatus, sameOwner } from './owned.ts';
+import { unheard } from './transition-steer.ts';
 
 /** Live generations listed at most: above any sensible limit per user. */
 const MAX_ACTIVE = 1_000;
@@ -47,6 +48,7 @@ export class Look {
     const seen = await this.#seen(job);
     if (!seen) return { conversationId, active: isLive(job) };
     const { generationId } = job;
+    const waits = stillUnheard(job, seen.state);
     return {
       conversationId,
       active: isLive(job),
@@ -58,6 +60,7 @@ export class Look {
         startedAt: startedAt(job),
         ...(job.status === 'paused' && { pendingAction: job.action }),
         state: seen.state,
+        ...(waits.length > 0 && { unheard: waits }),
       },
     };
   }
@@ -71,6 +74,12 @@ export class Look {
     const record = await readDurableRecord(this.#deps.conversations, job);
     return record && { cursor: endCursor(job), state: record.state };
   }
+}
+
+/** What the user wrote meanwhile, and no reader sees in the answer yet. */
+function stillUnheard(job: Job, { message }: StreamState): { messageId: string; text: string }[] {
+  const shown = message.content.flatMap((part) => (part.type === 'steered' ? part.messageId : []));
+  return unheard(job, shown).map(({ messageId, text }) => ({ messageId, text }));
 }
 
 function startedAt(job: Job): string {

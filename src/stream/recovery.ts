@@ -31,8 +31,10 @@ export function whatStands(fold: MessageFold, standing: Standing, head: number):
   const toolCalls = new Set(
     standing.calls.flatMap((call) => call.toolCalls.map((it) => it.toolCallId)),
   );
+  const steered = new Set(standing.steered.map(({ messageId }) => messageId));
   const known = (part: MessagePart, call: string | undefined): boolean => {
     if (part.type === 'tool_call') return toolCalls.has(part.toolCallId);
+    if (part.type === 'steered') return steered.has(part.messageId);
     return part.type === 'attachment' || (call !== undefined && calls.has(call));
   };
   for (const [index, part] of fold.parts.entries()) {
@@ -46,6 +48,15 @@ export function whatStands(fold: MessageFold, standing: Standing, head: number):
     content.push(copy);
     made.push(call ?? null);
   }
+  const told = new Set(content.map((part) => (part.type === 'steered' ? part.messageId : '')));
+  const heardAfter = (id: string | undefined): void => {
+    for (const { messageId, text, after } of standing.steered) {
+      if (after !== id || told.has(messageId)) continue;
+      content.push({ type: 'steered', messageId, text, heard: true });
+      made.push(null);
+    }
+  };
+  heardAfter(undefined);
   for (const [id, call] of calls) {
     for (const part of call.missing(content)) {
       content.push(part);
@@ -55,6 +66,7 @@ export function whatStands(fold: MessageFold, standing: Standing, head: number):
       content.push(part);
       made.push(null);
     }
+    heardAfter(id);
   }
   return { content: content.map((part) => withResult(part, standing)), calls: made, keep };
 }

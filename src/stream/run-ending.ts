@@ -11,6 +11,7 @@ import type { JobStore } from './job-store.ts';
 import type { LogView } from './log-view.ts';
 import { persist } from './persist.ts';
 import type { Takeover } from './takeover.ts';
+import type { CommandOf } from './transition-command.ts';
 
 export interface RunEndingDeps {
   jobs: JobStore;
@@ -51,9 +52,12 @@ export class RunEnding {
     return persist(task, { clock: this.#deps.clock, signal: this.#quit });
   }
 
-  /** T8, and the rest of it. `logged`: sequence of the last event. `fixed` is called once the outcome is. */
+  /**
+   * T8, and the rest of it. `logged`: sequence of the last event. `fixed` is called once the outcome is. A message that
+   * came too late for this driver is heard by the next one (T16).
+   */
   async finish(
-    ending: { outcome: 'completed' | 'failed'; error: JobError | null; logged: number },
+    ending: Pick<CommandOf<'finish'>, 'outcome' | 'error' | 'logged' | 'heard'>,
     fixed: () => void,
   ): Promise<void> {
     const { jobs, driver, leaseTtl, finaliser } = this.#deps;
@@ -62,6 +66,7 @@ export class RunEnding {
       const actor = { driver, leaseTtl, now: await jobs.now() };
       return carryOut(jobs, generationId, { type: 'finish', fence, ...ending, actor });
     });
+    if (finished.outcome === 'refused' && finished.reason === 'unheard') return this.handOver();
     fixed();
     const { job } = finished;
     // Also where the write got through and its answer did not.
@@ -84,7 +89,7 @@ export class RunEnding {
     } catch (err) {
       if (isUnavailable(err)) throw err;
       log.error({ err, generationId }, 'pause not durable');
-      return this.finish({ outcome: 'failed', error: NOT_DURABLE, logged }, fixed);
+      return this.finish({ outcome: 'failed', error: NOT_DURABLE, logged, heard: [] }, fixed);
     }
     fixed();
     if (!paused) return;

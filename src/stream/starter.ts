@@ -17,6 +17,8 @@ import type { StreamMetrics } from './metrics.ts';
 import type { Opening } from './opening.ts';
 import { conversationBusy } from './owned.ts';
 import type { RunQueue } from './run-queue.ts';
+import { attach, keyOf, started, type Repeat } from './started.ts';
+import { steer } from './steering.ts';
 import type { Stopper } from './stopper.ts';
 import { againFor, saidIn, type AgainTurn } from './turn-again.ts';
 import { conversationFor, messageIdFor, placeFor } from './turn-place.ts';
@@ -64,20 +66,17 @@ export class Starter {
 
   async start(owner: Owner, request: StartRequest): Promise<Started> {
     const { jobs, ids } = this.#deps;
-    const key = idempotencyKey(
-      owner,
-      request.idempotencyKey ?? request.messageId ?? ids.sortable('key'),
-    );
+    const key = keyOf(owner, request.idempotencyKey ?? request.messageId ?? ids.sortable('key'));
     const known = await jobs.byIdempotencyKey(key);
-    if (known) return this.#attach(known, request);
+    if (known) return this.#attach(known, { ...request, key });
     return this.#begin({ owner, request, key });
   }
 
   async again(owner: Owner, wanted: AgainRequest): Promise<Started> {
     const { jobs, ids } = this.#deps;
-    const key = idempotencyKey(owner, wanted.idempotencyKey ?? ids.sortable('key'));
+    const key = keyOf(owner, wanted.idempotencyKey ?? ids.sortable('key'));
     const known = await jobs.byIdempotencyKey(key);
-    if (known) return this.#attach(known, wanted);
+    if (known) return this.#attach(known, { ...wanted, key });
     const { kind: _kind, target: _target, ...given } = wanted;
     await conversationFor(this.#deps, owner, given);
     const turn = await againFor(this.#deps, wanted);
@@ -124,11 +123,15 @@ export class Starter {
     }
     if (inserted.outcome === 'busy') {
       if (request.onBusy === 'reject') throw conversationBusy(inserted.job);
+      const { messageId } = job.input;
+      const steered =
+        request.onBusy === 'steer' && (await steer(jobs, { ...turn, messageId }, inserted.job));
+      if (steered) return steered;
       inserted = await jobs.insert({ ...job, lane: 'waiting' }, { maxPerOwner });
     }
     switch (inserted.outcome) {
       case 'duplicate':
-        return this.#attach(inserted.job, request);
+        return this.#attach(inserted.job, { ...request, key: turn.key });
       case 'busy':
         throw conversationBusy(inserted.job);
       case 'limit':
@@ -259,42 +262,7 @@ export class Starter {
   }
 }
 
-type Repeat = Pick<StartRequest, 'bodyHash' | 'conversationId'>;
-
 function thereAlready(again: Again): Pick<QueuedJob['input'], 'messageId' | 'text' | 'again'> {
   const { asked } = again;
   return { messageId: asked.messageId, text: saidIn(asked), again };
-}
-
-function idempotencyKey(owner: Owner, key: string): string {
-  return [owner.tenantId, owner.userId, key].map((part) => encodeURIComponent(part)).join('/');
-}
-
-/** A repeat gets the first one's ids; the same key for something else is a conflict. */
-function attach(job: Job, request: Repeat): Started {
-  const first = job.request;
-  const sameBody = first.hash === request.bodyHash;
-  // Who began without a conversation may repeat with the id that the first answer gave.
-  const sameConversation =
-    first.conversationId === (request.conversationId ?? null) ||
-    (first.conversationId === null && request.conversationId === job.conversationId);
-  if (!sameBody || !sameConversation) {
-    throw new AppError('IDEMPOTENCY_CONFLICT', 'This key was used for another message.', {
-      details: { generationId: job.generationId },
-    });
-  }
-  return started(job, 'attached');
-}
-
-function started(job: Job, status: Started['status']): Started {
-  const { generationId, conversationId, input } = job;
-  const { messageId, responseMessageId } = input;
-  return {
-    generationId,
-    streamId: generationId,
-    conversationId,
-    messageId,
-    responseMessageId,
-    status,
-  };
 }

@@ -1,5 +1,5 @@
 import type { ToolResult } from '../agent/agent-runner.ts';
-import type { Job, JobError, LedgerEntry } from './job.ts';
+import type { Job, JobError, LedgerEntry, Steer } from './job.ts';
 import type { PendingAction, Resolution, Verdict } from './pending-action.ts';
 
 export interface NewPause {
@@ -49,6 +49,8 @@ export type Command =
       actor: Actor;
       /** Sequence of the last event that the driver logged. */
       logged: number;
+      /** Ids of the messages that came meanwhile and that the agent heard. */
+      heard: readonly string[];
     }
   /** T9 */
   | { type: 'abort'; actor: Actor; by: string | null }
@@ -73,7 +75,9 @@ export type Command =
   /** T16 */
   | { type: 'hand_over'; fence: number; now: number }
   /** T17: the log lost what this pause is about; who has the new fence writes it again. */
-  | { type: 'restore_log'; actionId: string };
+  | { type: 'restore_log'; actionId: string }
+  /** T18: a message of the user's for the agent's next step. */
+  | { type: 'steer'; steer: Steer };
 
 export type Refusal =
   /** The job is not in a state that the command applies to. */
@@ -89,7 +93,13 @@ export type Refusal =
   /** An unsafe tool was started before and nobody knows its outcome. */
   | 'outcome_unknown'
   /** Its conversation is held by another generation. */
-  | 'waiting';
+  | 'waiting'
+  /** A message came that the agent has not heard. */
+  | 'unheard'
+  /** This job, or another one, has a message with this key. */
+  | 'known'
+  /** It takes no more messages. */
+  | 'full';
 
 export type TransitionResult =
   { outcome: 'moved'; job: Job } | { outcome: 'refused'; reason: Refusal };

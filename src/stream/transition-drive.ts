@@ -12,6 +12,7 @@ import {
   refused,
   unanswered,
 } from './transition-parts.ts';
+import { unheard } from './transition-steer.ts';
 
 /** The steps of a driver and of those who take over from it: T1, T2, T3, T6–T10, T12–T14, T16. */
 
@@ -73,9 +74,10 @@ export function toolDone(
 
 export function finish(
   job: Job,
-  { fence, outcome, error, actor, logged }: CommandOf<'finish'>,
+  { fence, outcome, error, actor, logged, heard }: CommandOf<'finish'>,
 ): TransitionResult {
   if (!own(job, fence)) return notOwn(job);
+  if (outcome === 'completed' && unheard(job, heard).length > 0) return refused('unheard');
   return moved(finalize(job, { outcome, error, actor, fence, logged }));
 }
 

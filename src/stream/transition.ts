@@ -22,9 +22,10 @@ import {
   restoreLog,
   warned,
 } from './transition-pause.ts';
+import { steer } from './transition-steer.ts';
 
 /**
- * The whole life of a generation as one pure function (docs/ARCHITECTURE.md, state table T1–T17):
+ * The whole life of a generation as one pure function (docs/ARCHITECTURE.md, state table T1–T18):
  *
  *   queued → running → (paused → queued …) → finalizing → finished
  *
@@ -71,6 +72,8 @@ export function transition(job: Job, command: Command): TransitionResult {
       return handOver(job, command);
     case 'restore_log':
       return restoreLog(job, command);
+    case 'steer':
+      return steer(job, command);
     default:
       return command satisfies never;
   }

@@ -126,6 +126,7 @@ export function createBench(options: {
         owner: { tenantId: 't1', userId: 'u1' },
         history: [userMessage(text)],
         entry: { kind: 'start' },
+        steers: async () => [],
         nextPart: 0,
         policy: options.policy ?? (async () => ({ ruling: 'run' })),
         ledger,

@@ -1,5 +1,15 @@
 import type { Command } from '../../src/stream/transition-command.ts';
-import { actor, approval, call, decided, EXPIRY, LEASE_END, said, WARNING } from './jobs-sim.ts';
+import {
+  actor,
+  approval,
+  call,
+  decided,
+  EXPIRY,
+  LEASE_END,
+  said,
+  steerOf,
+  WARNING,
+} from './jobs-sim.ts';
 
 /** One command of each kind, made for the jobs of jobs-sim.ts: fence 3, action a1, call c1. */
 
@@ -31,6 +41,7 @@ export const commands = {
     outcome: 'completed',
     error: null,
     actor: actor(100, 'R1'),
+    heard: [],
   },
   abort: { type: 'abort', actor: actor(100, 'R1'), by: 'u' },
   supersede: { type: 'supersede', actor: actor(100, 'R1'), by: 'u' },
@@ -46,4 +57,5 @@ export const commands = {
   late_result: { type: 'late_result', now: 100 },
   hand_over: { type: 'hand_over', fence: 3, now: 100 },
   restore_log: { type: 'restore_log', actionId: 'a1' },
+  steer: { type: 'steer', steer: steerOf('m1') },
 } satisfies { [T in Command['type']]: Extract<Command, { type: T }> };

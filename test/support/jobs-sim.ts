@@ -7,6 +7,7 @@ import type {
   PausedJob,
   QueuedJob,
   RunningJob,
+  Steer,
 } from '../../src/stream/job.ts';
 import type { Actor } from '../../src/stream/transition-command.ts';
 import type {
@@ -66,6 +67,11 @@ const base = {
   createdAt: 0,
   startedAt: null,
 };
+
+export function steerOf(messageId: string, text = 'rather not'): Steer {
+  const request = { hash: `of ${messageId}`, conversationId: 'conv_1' };
+  return { messageId, idempotencyKey: `t/u/${messageId}`, request, text, at: 50 };
+}
 
 export function queuedJob(over: Partial<QueuedJob> = {}): QueuedJob {
   return { ...base, status: 'queued', reason: 'new', queuedAt: 0, answered: null, ...over };

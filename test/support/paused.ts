@@ -39,7 +39,7 @@ export function approvalAsked(calls = CALLS): PauseRequest {
 /** What the checkpoint of a paused run holds. */
 export function standingAtPause(calls = CALLS): Standing {
   const call = { call: 'm0', reasoning: '', text: 'shall I', toolCalls: calls };
-  return { resumable: true, calls: [call], results: [] };
+  return { resumable: true, calls: [call], results: [], steered: [] };
 }
 
 /** Lets the run say something, ask for its calls, and pause. */

@@ -78,7 +78,7 @@ export class ScriptedRun {
   }
 }
 
-const NOTHING: Standing = { resumable: false, calls: [], results: [] };
+const NOTHING: Standing = { resumable: false, calls: [], results: [], steered: [] };
 
 /** An AgentRunner whose runs a test plays by hand. */
 export class ScriptedRunner implements AgentRunner {

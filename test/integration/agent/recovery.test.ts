@@ -65,7 +65,7 @@ describe.each([
     expect(cut.error).toBe(stopped);
     expect(cut.bodies).toHaveLength(1);
     expect(took).toBeLessThan(100);
-    expect(standing).toEqual({ resumable: true, calls: [], results: [] });
+    expect(standing).toEqual({ resumable: true, calls: [], results: [], steered: [] });
     expect(rest.error).toBeUndefined();
     expect(rest.text.split(' ')).toHaveLength(50);
     expect(rest.bodies[0]).toMatchObject({ part: 1 });

@@ -135,6 +135,7 @@ const finish: Take = ({ m, world, proc, gen }) => {
     outcome: 'completed',
     error: null,
     actor: actor(),
+    heard: [],
   });
   if (moved) releaseSlot(m, world, proc);
   if (!moved) return undefined;

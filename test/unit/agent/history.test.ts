@@ -34,12 +34,40 @@ const call = (
   ...(output === undefined ? {} : { output }),
 });
 
+const steered = (id: string, heard = true): MessagePart => {
+  return { type: 'steered', messageId: id, text: `say ${id}`, heard };
+};
+
 const shape = (messages: BaseMessage[]): string[] =>
   messages.map((m) =>
     ToolMessage.isInstance(m) ? `tool(${m.tool_call_id}):${m.text}` : `${m.type}:${m.text}`,
   );
 
 describe('history for the model', () => {
+  test('what the user wrote meanwhile stands where it was heard, or at the end', () => {
+    const branch = [
+      message('user', [text('hi')]),
+      message('assistant', [
+        text('let me see'),
+        call('c1', 'ok', '3'),
+        steered('s1'),
+        steered('s2'),
+        text('very well'),
+        steered('s3', false),
+      ]),
+      message('user', [text('thanks')]),
+    ];
+
+    expect(shape(toModelHistory(branch))).toEqual([
+      'human:hi',
+      'ai:let me see',
+      'tool(c1):3',
+      'human:say s1\n\nsay s2',
+      'ai:very well',
+      'human:say s3\n\nthanks',
+    ]);
+  });
+
   test('text, calls and the text after them become assistant, tool and assistant messages', () => {
     const history = toModelHistory([
       message('user', [text('hi')]),

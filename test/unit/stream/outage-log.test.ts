@@ -149,7 +149,12 @@ describe.each([
     a.runner.last.push({ type: 'event', body: { type: 'custom', data: 1 } });
     await world.pass(500);
     const call = { call: 'm0', reasoning: '', text: '12', toolCalls: [] };
-    a.runner.standing.set(generationId, { resumable: true, calls: [call], results: [] });
+    a.runner.standing.set(generationId, {
+      resumable: true,
+      calls: [call],
+      results: [],
+      steered: [],
+    });
     await lose(generationId);
     a.runner.last.say('never seen');
     await world.pass(2_000);
@@ -210,7 +215,12 @@ describe.each([
     await world.pass(250);
     a.runner.last.push({ type: 'event', body: { type: 'custom', data: 1 } });
     const call = { call: 'm0', reasoning: '', text: '12', toolCalls: [] };
-    a.runner.standing.set(generationId, { resumable: true, calls: [call], results: [] });
+    a.runner.standing.set(generationId, {
+      resumable: true,
+      calls: [call],
+      results: [],
+      steered: [],
+    });
     await world.pass(250);
     // The finaliser can't begin; when it can, the log is not what the driver left.
     world.ports.transport.fail({ methods: ['fence'] });

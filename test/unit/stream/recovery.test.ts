@@ -22,6 +22,7 @@ const standing = (over: Partial<Standing>): Standing => ({
   resumable: true,
   calls: [],
   results: [],
+  steered: [],
   ...over,
 });
 const oneCall = {

@@ -76,7 +76,12 @@ describe('a driver that died', () => {
   test('leaves what its checkpoint holds, and the next goes on from it', async () => {
     const { streamId } = await streaming();
     const call = { call: 'm0', reasoning: '', text: 'abX', toolCalls: [] };
-    alive.runner.standing.set(streamId, { resumable: true, calls: [call], results: [] });
+    alive.runner.standing.set(streamId, {
+      resumable: true,
+      calls: [call],
+      results: [],
+      steered: [],
+    });
     cut();
     alive.core.start();
     await stores.clock.advance(LATER);
@@ -225,6 +230,7 @@ describe('a shutdown', () => {
       resumable: true,
       calls: [{ call: 'm0', reasoning: '', text: 'ab', toolCalls: [] }],
       results: [],
+      steered: [],
     });
     dead.core.beginDrain();
     await settle();

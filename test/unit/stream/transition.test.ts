@@ -10,6 +10,7 @@ import {
   pausedJob,
   queuedJob,
   runningJob,
+  steerOf,
   WARNING,
 } from '../../support/jobs-sim.ts';
 import { like, moved, nextFrom, refusal } from '../../support/transition-sim.ts';
@@ -52,6 +53,7 @@ describe('which command applies in which state', () => {
     late_result: {},
     hand_over: { RUNNING: 'moved' },
     restore_log: { PAUSED: 'moved', TOLD: 'moved' },
+    steer: { QUEUED: 'moved', RUNNING: 'moved', PAUSED: 'moved', TOLD: 'moved' },
   };
   const cells = Object.values(commands).flatMap((command) =>
     Object.entries(states).map(([name, job]) => {
@@ -250,5 +252,45 @@ describe('T8 finish', () => {
 
   test('is refused to another fence', () => {
     expect(refusal(RUNNING, { ...commands.finish, fence: 2 })).toBe('stale_fence');
+  });
+
+  test('an answer is not complete before its agent heard all that came meanwhile', () => {
+    const steers = [steerOf('m3'), steerOf('m4')];
+    const told = runningJob({ steers });
+
+    expect(refusal(told, commands.finish)).toBe('unheard');
+    expect(refusal(told, { ...commands.finish, heard: ['m3'] })).toBe('unheard');
+    expect(moved(told, { ...commands.finish, heard: ['m4', 'm3'] })).toMatchObject({ steers });
+    const error = { code: 'AGENT_ERROR', message: 'no' };
+    expect(moved(told, { ...commands.finish, outcome: 'failed', error })).toMatchObject({ steers });
+  });
+});
+
+describe('T18 steer', () => {
+  test('keeps the message behind those that came before, and changes nothing else', () => {
+    const one = moved(RUNNING, commands.steer);
+    const next = { ...commands.steer, steer: steerOf('m9') };
+
+    expect(one).toEqual(like(RUNNING, { steers: [commands.steer.steer] }));
+    expect(moved(one, next)).toMatchObject({ steers: [commands.steer.steer, next.steer] });
+  });
+
+  test('takes a message once', () => {
+    expect(refusal(moved(RUNNING, commands.steer), commands.steer)).toBe('known');
+  });
+
+  test('takes twenty, and 100,000 characters', () => {
+    const twenty = Array.from({ length: 20 }, (_, n) => steerOf(`n${n}`));
+    const long = { ...commands.steer, steer: steerOf('m5', 'x'.repeat(50_001)) };
+
+    expect(refusal(runningJob({ steers: twenty }), commands.steer)).toBe('full');
+    expect(moved(runningJob({ steers: twenty.slice(1) }), commands.steer).version).toBe(8);
+    const most = runningJob({ steers: [steerOf('m4', 'x'.repeat(50_000))] });
+    expect(refusal(most, long)).toBe('full');
+  });
+
+  test.each(['abort', 'takeover', 'hand_over', 'pause'] as const)('%s keeps what came', (type) => {
+    const told = runningJob({ steers: [steerOf('m3')] });
+    expect(moved(told, commands[type]).steers).toEqual([steerOf('m3')]);
   });
 });
