@@ -65,13 +65,7 @@ export interface StartRequest {
 /** Another answer to a message of the user's that is there already. */
 export interface AgainRequest extends Pick<
   StartRequest,
-  | 'idempotencyKey'
-  | 'agentId'
-  | 'roles'
-  | 'locale'
-  | 'timezone'
-  | 'metadata'
-  | 'bodyHash'
+  'idempotencyKey' | 'agentId' | 'roles' | 'locale' | 'timezone' | 'metadata' | 'bodyHash'
 > {
   kind: 'regenerate' | 'continue';
   onBusy: Exclude<StartRequest['onBusy'], 'steer'>;

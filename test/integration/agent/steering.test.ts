@@ -10,7 +10,7 @@ import { OPEN_POLICY } from '../../../src/hitl/tool-policy.ts';
 import type { EventBody } from '../../../src/stream/events.ts';
 import { foldEvents } from '../../../src/stream/fold.ts';
 import { whatStands } from '../../../src/stream/recovery.ts';
-import { collect, createBench, type Bench } from '../../support/agent-run.ts';
+import { collect, createBench, type Bench, type Outcome } from '../../support/agent-run.ts';
 import { DyingCheckpoints } from '../../support/dying-checkpoints.ts';
 import { created, logOf } from '../../support/events.ts';
 import { sayer } from '../../support/graphs.ts';
@@ -194,6 +194,10 @@ describe('a message that comes meanwhile', () => {
 
 const dead = new Error('killed');
 
+function throwIfFailed({ error }: Outcome): void {
+  if (error !== undefined) throw new Error('it failed', { cause: error });
+}
+
 /** A turn of three model calls, during each of which something comes; its driver dies after so many writes. */
 async function dying(
   writes: number,
@@ -221,7 +225,7 @@ async function dying(
   const first = await collect(bench.runner.run(request));
   const log: EventBody[] = [created(), ...first.bodies];
   const died = first.error === dead;
-  if (!died && first.error !== undefined) throw first.error;
+  if (!died) throwIfFailed(first);
   if (died) {
     const standing = await bench.runner.adopt({ ...request, fence: 2 });
     const fold = foldEvents(logOf(log));
@@ -238,19 +242,20 @@ async function dying(
         nextPart: content.length,
       }),
     );
-    if (second.error !== undefined) throw second.error;
+    throwIfFailed(second);
     log.push(...second.bodies);
   }
   return { died, log, heard: heardIn(model.sent.at(-1)) };
 }
+
+const shown = (log: EventBody[]): string[] =>
+  foldEvents(logOf(log)).parts.map((part) => ('text' in part ? part.text : part.type));
 
 /** Every so many writes; CRASH_STRIDE=1 dies after every single one. */
 const STRIDE = Math.min(Number(process.env['CRASH_STRIDE'] ?? 5), 12);
 
 test('a driver that dies after any write: all is heard once, and stands where it was heard', async () => {
   const plain = await dying(Number.POSITIVE_INFINITY);
-  const shown = (log: EventBody[]) =>
-    foldEvents(logOf(log)).parts.map((part) => ('text' in part ? part.text : part.type));
   expect(shown(plain.log)).toEqual([
     'first ',
     'tool_call',
