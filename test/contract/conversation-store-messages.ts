@@ -167,6 +167,9 @@ export function describeMessages(at: UnderTest): void {
         await at.store.upsertMessage(aMessage(messageId, { parentMessageId }), 0);
       }
       await at.store.upsertMessage(aMessage('"'), 1);
+      await at.store.upsertMessage(aMessage('last', { parentMessageId: 'nobody' }), 0);
+      await at.store.upsertMessage(aMessage('last', { parentMessageId: '🐙' }), 1);
+      links.push({ messageId: 'last', parentMessageId: '🐙' });
 
       expect(await at.store.links(C)).toEqual(links);
       expect(messageIds(await at.store.some(C, ODD))).toEqual(ODD);

@@ -15,6 +15,7 @@ import {
   endLeases,
   openDatabase,
 } from '../../src/store/sqlite/index.ts';
+import { LINKS } from '../../src/store/sqlite/message-table.ts';
 import { EPOCH, FakeClock, settle } from '../support/fake-clock.ts';
 import { aQueuedJob, finalizing, finished, paused, running } from '../support/jobs.ts';
 import { tempDatabase, type TempDatabase } from '../support/stores.ts';
@@ -308,6 +309,29 @@ describe('the log', () => {
     expect(await log.append(batch(3, 1))).toMatchObject({ head: 4 });
     expect(await log.info('many_10050')).toMatchObject({ head: 10_050 });
   });
+});
+
+test('the tree of a conversation is read from an index alone, however long its messages are', async () => {
+  const conversations = createSqliteConversationStore({ db: file.db });
+  await conversations.ensure(aConversation());
+  await conversations.upsertMessage(aMessage('m1'), 0);
+  await conversations.upsertMessage(aMessage('m2', { parentMessageId: 'm1' }), 0);
+
+  // A plan that was read keeps the file from being closed.
+  const db = openDatabase(':memory:');
+  const plan = db.prepare(`EXPLAIN QUERY PLAN ${LINKS}`).all([C]);
+  db.close();
+  file.db.exec(`UPDATE messages SET record = 'no message'`);
+
+  expect(plan).toEqual([
+    expect.objectContaining({
+      detail: 'SEARCH messages USING COVERING INDEX messages_place (conversation_id=?)',
+    }),
+  ]);
+  expect(await conversations.links(C)).toEqual([
+    { messageId: 'm1', parentMessageId: null },
+    { messageId: 'm2', parentMessageId: 'm1' },
+  ]);
 });
 
 test('stores of a closed database write no more, and say so when asked', async () => {

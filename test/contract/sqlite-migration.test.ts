@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { OPEN_POLICY } from '../../src/hitl/tool-policy.ts';
 import {
   createSqliteApprovalStore,
+  createSqliteConversationStore,
   createSqliteJobStore,
   createSqliteOutbox,
 } from '../../src/store/sqlite/index.ts';
@@ -10,6 +11,7 @@ import { EPOCH, FakeClock } from '../support/fake-clock.ts';
 import { aQueuedJob, finished, paused, requeued, running } from '../support/jobs.ts';
 import { tempDatabase, type TempDatabase } from '../support/stores.ts';
 import { ALL, NOBODY, ODD } from './approval-store-kit.ts';
+import { aConversation, aMessage, C } from './conversation-store-kit.ts';
 import { inserted, moved } from './job-store-kit.ts';
 
 /** A file of schema version 1, before people were in the loop, is brought up to date with what is in it. */
@@ -41,6 +43,8 @@ const NEW_INDEXES = ['conversations_owner', 'conversations_idle'];
 function goBack(): void {
   for (const table of NEW_TABLES) file.db.exec(`DROP TABLE ${table}`);
   for (const index of NEW_INDEXES) file.db.exec(`DROP INDEX ${index}`);
+  file.db.exec('DROP INDEX messages_place; ALTER TABLE messages DROP COLUMN parent');
+  file.db.exec('CREATE INDEX messages_place ON messages (conversation_id, ord)');
   file.db.exec('PRAGMA user_version = 1');
 }
 
@@ -81,6 +85,22 @@ test('jobs of version 1 are whole after it, and pauses are announced at once', a
   const announced = { ...waits, ...over };
   expect(await jobs.get(waits.generationId)).toEqual(announced);
   expect(await jobs.due(EPOCH, 10)).toEqual([announced]);
+});
+
+test('messages of version 1 follow whom they followed, whatever their ids are', async () => {
+  const before = createSqliteConversationStore({ db: file.db });
+  await before.ensure(aConversation());
+  for (const [index, messageId] of ODD.entries()) {
+    const parentMessageId = ODD[index - 1] ?? null;
+    await before.upsertMessage(aMessage(messageId, { parentMessageId }), 0);
+  }
+  const links = await before.links(C);
+  goBack();
+
+  const after = createSqliteConversationStore({ db: file.reopen() });
+
+  expect(links).toHaveLength(ODD.length);
+  expect(await after.links(C)).toEqual(links);
 });
 
 test('the new stores are there and empty', async () => {

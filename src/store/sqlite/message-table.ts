@@ -1,6 +1,7 @@
 import type Database from 'libsql';
 import type { Message } from '../../stream/message.ts';
 import type { Link } from '../../stream/message-tree.ts';
+import { textOfKey } from '../key-text.ts';
 import { all, first, integer, keyText, text, type Row } from './cells.ts';
 
 export interface PlacedMessage {
@@ -18,15 +19,25 @@ function placed(row: Row): PlacedMessage {
 
 const SELECT = 'SELECT ord, fence, record FROM messages WHERE conversation_id = ?';
 
+/** Answered by an index alone: answers are long, and a tree has many. */
+export const LINKS =
+  'SELECT message_id, parent FROM messages WHERE conversation_id = ? ORDER BY ord';
+
+function linkIn(row: Row): Link {
+  const parentMessageId: string | null = JSON.parse(text(row, 'parent'));
+  return { messageId: textOfKey(text(row, 'message_id')), parentMessageId };
+}
+
 function prepare(db: Database.Database) {
   return {
     upsert: db.prepare(
-      `INSERT INTO messages (conversation_id, message_id, fence, record) VALUES (?, ?, ?, ?)
-       ON CONFLICT (conversation_id, message_id) DO UPDATE SET fence = excluded.fence, record = excluded.record`,
+      `INSERT INTO messages (conversation_id, message_id, fence, record, parent) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (conversation_id, message_id)
+       DO UPDATE SET fence = excluded.fence, record = excluded.record, parent = excluded.parent`,
     ),
     find: db.prepare(`${SELECT} AND message_id = ?`),
     after: db.prepare(`${SELECT} AND ord > ? ORDER BY ord LIMIT ?`),
-    all: db.prepare(`${SELECT} ORDER BY ord`),
+    links: db.prepare(LINKS),
     last: db.prepare(`${SELECT} ORDER BY ord DESC LIMIT 1`),
     deleteAll: db.prepare('DELETE FROM messages WHERE conversation_id = ?'),
   };
@@ -42,7 +53,8 @@ export class MessageTable {
 
   upsert(message: Message, fence: number): void {
     const key = [message.conversationId, message.messageId].map(keyText);
-    this.#sql.upsert.run([...key, fence, JSON.stringify(message)]);
+    const parent = JSON.stringify(message.parentMessageId);
+    this.#sql.upsert.run([...key, fence, JSON.stringify(message), parent]);
   }
 
   find(conversationId: string, messageId: string): PlacedMessage | undefined {
@@ -55,10 +67,7 @@ export class MessageTable {
   }
 
   links(conversationId: string): Link[] {
-    return all(this.#sql.all, [keyText(conversationId)]).map((row) => {
-      const { messageId, parentMessageId } = placed(row).message;
-      return { messageId, parentMessageId };
-    });
+    return all(this.#sql.links, [keyText(conversationId)]).map(linkIn);
   }
 
   last(conversationId: string): PlacedMessage | undefined {

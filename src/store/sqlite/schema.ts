@@ -193,6 +193,13 @@ const MIGRATIONS = [
   CREATE INDEX approvals_proposed ON approvals (json_extract(record, '$.action.createdAt'), action_id)
     WHERE record IS NOT NULL;
   `,
+  `
+  -- Whom a message follows, as JSON: of a conversation's tree nothing but this index is read.
+  ALTER TABLE messages ADD COLUMN parent TEXT NOT NULL DEFAULT 'null';
+  UPDATE messages SET parent = record -> '$.parentMessageId';
+  DROP INDEX messages_place;
+  CREATE INDEX messages_place ON messages (conversation_id, ord, message_id, parent);
+  `,
 ];
 
 /** The file was written by a newer version of this program. */

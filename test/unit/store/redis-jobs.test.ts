@@ -14,10 +14,12 @@ import {
 import {
   firstJob,
   insertReply,
+  isDeleted,
   jobOrNone,
   jobsIn,
   storeResult,
 } from '../../../src/store/redis/job-replies.ts';
+import { generationOf, logKeys } from '../../../src/store/redis/keys.ts';
 import type { Job } from '../../../src/stream/job.ts';
 import { EPOCH } from '../../support/fake-clock.ts';
 import { aQueuedJob, finalizing, finished, paused, running } from '../../support/jobs.ts';
@@ -171,7 +173,17 @@ describe('replies of the scripts', () => {
     ['no list', () => storeResult('secret')],
     ['a limit that is no number', () => insertReply(['limit', 'secret'])],
     ['a record that is no text', () => jobsIn([1])],
+    ['a deletion that says nothing', () => isDeleted(['secret'])],
   ])('%s is a fault, told without what was in it', (_, parse) => {
     expect(parse).toThrow(/^a script of the job store answered with \w+$/);
   });
+});
+
+test('a key names the log that it is of; what only looks like one names none', () => {
+  for (const id of ['gen_1', '', '}', '"a"', 'a}:state', '\ud800', 'a\nb']) {
+    expect(generationOf(logKeys(id).state)).toBe(id);
+  }
+  for (const key of ['hf:{"x}:state', 'hf:{}:state', 'hf:{"a"}:log', 'x', 'hf:{"plain"}:state']) {
+    expect(generationOf(key)).toBeUndefined();
+  }
 });
