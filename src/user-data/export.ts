@@ -7,7 +7,9 @@ import {
 } from '../stream/conversation-store.ts';
 import type { Job } from '../stream/job.ts';
 import type { JobStore } from '../stream/job-store.ts';
+import type { Message } from '../stream/message.ts';
 import type { Owner } from '../stream/owner.ts';
+import { unheard } from '../stream/transition-steer.ts';
 import type { UsageStore } from '../usage/usage-store.ts';
 
 export interface ExportDeps {
@@ -80,14 +82,32 @@ async function* conversationLines(deps: ExportDeps, owner: Owner): AsyncGenerato
     const messages = every((cursor) =>
       conversations.messages(conversationId, { limit: BATCH, cursor }),
     );
-    for await (const message of messages) yield { type: 'message', ...message };
-    for (const actionId of actionsOf(await jobs.allOf(conversationId))) {
+    const shown: string[] = [];
+    for await (const message of messages) {
+      yield { type: 'message', ...message };
+      shown.push(...steeredIn(message));
+    }
+    const records = await jobs.allOf(conversationId);
+    yield* records.flatMap((job) => unheardLines(job, shown));
+    for (const actionId of actionsOf(records)) {
       const approval = await approvals.get(actionId);
       if (!approval) continue;
       const { status, action } = approval;
       yield { type: 'approval', status, action, audit: await approvals.audit(actionId) };
     }
   }
+}
+
+function steeredIn({ content }: Message): string[] {
+  return content.flatMap((part) => (part.type === 'steered' ? [part.messageId] : []));
+}
+
+/** What the user wrote to an answer that is being made, and no message shows yet. */
+function unheardLines(job: Job, shown: readonly string[]): ExportLine[] {
+  const { generationId } = job;
+  return unheard(job, shown).map(({ messageId, text }) => {
+    return { type: 'unheard', generationId, messageId, text };
+  });
 }
 
 async function* ruleLines({ approvals }: ExportDeps, owner: Owner): AsyncGenerator<ExportLine> {

@@ -105,7 +105,8 @@ async function live(user: User): Promise<void> {
   const decision = { toolCallId: object(request)['toolCallId'], decision: 'approve' };
   const decisions = [{ ...decision, scope: 'always', reason: `because of ${word}` }];
   await post(user, '/api/chat/resume', { conversationId, actionId: action['actionId'], decisions });
-  await turn(user, 'strict', { metadata: { word } });
+  const strict = await turn(user, 'strict', { metadata: { word } });
+  await post(user, '/api/chat', { text: `no, ${word}`, conversationId: strict, onBusy: 'steer' });
 }
 
 async function exported(user: User): Promise<Shape[]> {
@@ -151,6 +152,7 @@ describe('all of a user', () => {
       'conversation',
       'message',
       'approval',
+      'unheard',
       'rule',
       'file',
       'file_data',
@@ -162,6 +164,9 @@ describe('all of a user', () => {
     const text = JSON.stringify(lines);
     expect(text).toContain(WORDS.ann);
     expect(text).not.toContain(WORDS.bob);
+    expect(lines.filter(({ type }) => type === 'unheard')).toMatchObject([
+      { text: `no, ${WORDS.ann}` },
+    ]);
     const data = lines.filter(({ type }) => type === 'file_data').map((line) => line['data']);
     expect(data).toContain(Buffer.from(`${WORDS.ann} in a file`).toString('base64'));
   });
