@@ -9,6 +9,10 @@ import type { Scene } from './scene.ts';
 const card = (page: Page): Locator => page.locator('form.action');
 const submit = (page: Page): Locator => card(page).locator('button[type="submit"]');
 
+/** The newest words of the user's that the agent has not heard. */
+const waiting = (page: Page): Locator =>
+  page.locator('.steered').last().getByText('Waits to be heard.');
+
 const byName = (a: unknown, b: unknown): number =>
   JSON.stringify(a).localeCompare(JSON.stringify(b));
 
@@ -56,6 +60,42 @@ export function decisionTests({ server, servers, tabs }: Scene): void {
       { name: 'send_email', args: { to: 'person1@example.com', subject: 'Hello 1' } },
     ]);
     expect(await page.evaluate('document.activeElement.id')).toBe('input');
+  });
+
+  test('what is added to an answer waits with it, and stands where it was heard, or says that it was not', async () => {
+    const page = await paused('approve');
+    const add = async (text: string): Promise<void> => {
+      await say(page, text);
+      await page.getByRole('button', { name: 'Add it to this one' }).click();
+      await waiting(page).waitFor();
+    };
+
+    await add('say 3 1 more');
+    const second = await tabs.open(page.url());
+    await waiting(second).waitFor();
+    await submit(page).click();
+    await whole(page);
+    await whole(second);
+
+    for (const tab of [page, second]) {
+      const parts = await tab.locator('.answer .part').allInnerTexts();
+      expect(parts.slice(2)).toEqual(['say 3 1 more', 'more1 more2 more3']);
+      expect(await tab.locator('.msg.user').allInnerTexts()).toEqual(['approve']);
+    }
+    expect(await executed()).toHaveLength(1);
+
+    await say(page, 'approve');
+    await card(page).waitFor();
+    await add('rather not');
+    await page.reload();
+    await waiting(page).waitFor();
+    await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    await whole(page);
+
+    expect(await page.locator('.steered').last().innerText()).toBe(
+      'rather not\nThe answer ended before it was heard.',
+    );
+    expect(await executed()).toEqual([]);
   });
 
   test('what a graph asks in its own form is answered by fields, or as JSON', async () => {
