@@ -25,7 +25,7 @@ export function subAgentToolName({ agent, name }: AgentEntry['subagents'][number
   return name ?? agent;
 }
 
-const handOffToolName = (agentId: string): string => `hand_off_to_${agentId}`;
+export const handOffToolName = (agentId: string): string => `hand_off_to_${agentId}`;
 
 export function agentFaults(file: ConfigFile, world: Surroundings): FileFault[] {
   const { agents, defaultAgent } = file;

@@ -1,5 +1,5 @@
 import { approversOf, ruling, type RunPolicy, type ToolPolicy } from '../../hitl/tool-policy.ts';
-import { subAgentToolName } from './agent-references.ts';
+import { handOffToolName, subAgentToolName } from './agent-references.ts';
 import type { FileFault, Path } from './fault.ts';
 import type { AgentEntry, ConfigFile } from './schema.ts';
 import { hint } from './suggest.ts';
@@ -22,7 +22,7 @@ interface Scope {
   servers: Set<string>;
 }
 
-/** The agent and those below it, each once. */
+/** The agent and those below it, each once; these return to it and hand over to nobody. */
 function family(agent: AgentEntry, { agents }: ConfigFile): AgentEntry[] {
   const found = new Set([agent]);
   for (const each of found) {
@@ -31,14 +31,15 @@ function family(agent: AgentEntry, { agents }: ConfigFile): AgentEntry[] {
       if (other) found.add(other);
     }
   }
-  return [...found];
+  return [...found].map((each) => (each === agent ? each : { ...each, handoffs: [] }));
 }
 
 function scopeOf(agents: readonly AgentEntry[]): Scope {
   const tools = agents.flatMap((agent) => agent.tools);
   const subs = agents.flatMap((agent) => agent.subagents.map(subAgentToolName));
+  const others = agents.flatMap((agent) => agent.handoffs.map(handOffToolName));
   const servers = tools.flatMap((tool) => mcpPattern(tool)?.server ?? []);
-  return { names: new Set([...tools, ...subs]), servers: new Set(servers) };
+  return { names: new Set([...tools, ...subs, ...others]), servers: new Set(servers) };
 }
 
 function patternFault(pattern: string, { names, servers }: Scope): string | undefined {
@@ -96,12 +97,15 @@ function contradictions(policy: ToolPolicy, at: Path): FileFault[] {
 
 /** Whether a run of these agents can come to wait for a person: for an approval, an answer, or after a crash. */
 function canWait(agents: readonly AgentEntry[], policy: RunPolicy, world: Surroundings): boolean {
-  return agents.some(({ tools }) =>
-    tools.some((name) => {
-      if (name === ASK_USER || mcpPattern(name) !== undefined) return true;
-      const tool = world.tools.find((known) => known.name === name);
-      return tool?.effects === 'unsafe' || (tool && ruling(policy, tool) === 'ask');
-    }),
+  const isAsked = (name: string): boolean => {
+    if (name === ASK_USER || mcpPattern(name) !== undefined) return true;
+    const tool = world.tools.find((known) => known.name === name);
+    return tool !== undefined && (tool.effects === 'unsafe' || ruling(policy, tool) === 'ask');
+  };
+  const handsOverAsking = (to: string): boolean =>
+    ruling(policy, { name: handOffToolName(to), effects: 'read' }) === 'ask';
+  return agents.some(
+    ({ tools, handoffs }) => tools.some(isAsked) || handoffs.some(handsOverAsking),
   );
 }
 

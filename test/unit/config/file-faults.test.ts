@@ -41,16 +41,17 @@ agents:
     instructions: "It is {{current_date}}. {{{{ is a brace. The user is {{ user.id }}."
     tools: [calculator, send_mail, "mcp:tickets:*"]
     deferTools: { except: [calculator] }
-    toolApproval: { ask: [send_mail, "mcp:tickets:close_*"], allow: [calculator] }
+    toolApproval: { ask: [send_mail, hand_off_to_writer, "mcp:tickets:close_*"], allow: [calculator] }
     approvers: ["role:lead"]
     subagents: [research, { agent: writer, name: write, description: Writes. }]
+    handoffs: [research, writer]
     maxSteps: 10
     maxToolCalls: 5
     title: { model: demo }
     context: { strategy: summarise, model: "openai:gpt-mini" }
     files: [image/*, text/plain]
   - { id: research, description: Looks things up., model: "openai:gpt-mini", tools: [http_fetch] }
-  - { id: writer, description: Writes texts., model: "second:claude" }
+  - { id: writer, description: Writes texts., model: "second:claude", handoffs: [support], approvers: ["role:lead"], toolApproval: { ask: [hand_off_to_support] } }
 policy: { deny: ["mcp:disk:*"] }
 routing:
   model: local:llama3
@@ -96,10 +97,10 @@ describe('a fault of the configuration file', () => {
       .replace('tokens: 100000', 'tokens: lots');
 
     expect(faultsIn(text)).toEqual([
-      "f.yaml:24: agents[0].maxStep: there is no 'maxStep' here; did you mean 'maxSteps'?",
-      "f.yaml:29: agents[1].tools[0]: there is no tool 'http_fitch'; did you mean 'http_fetch'?",
-      "f.yaml:30: agents[2].model: there is no provider 'third'; providers: local, second, openai, anthropic",
-      'f.yaml:38: budget.tokens: must be a number, not text',
+      "f.yaml:25: agents[0].maxStep: there is no 'maxStep' here; did you mean 'maxSteps'?",
+      "f.yaml:30: agents[1].tools[0]: there is no tool 'http_fitch'; did you mean 'http_fetch'?",
+      "f.yaml:31: agents[2].model: there is no provider 'third'; providers: local, second, openai, anthropic",
+      'f.yaml:39: budget.tokens: must be a number, not text',
     ]);
   });
 
