@@ -32,6 +32,12 @@ const request = (toolCallId: string, args: Wire.JsonObject) => ({
 /** Pauses, decisions, recoveries and endings, on the calls that `bodiesArb` makes. */
 const turnArb: fc.Arbitrary<Body> = fc.oneof(
   fc.record({ type: fc.constant('queued' as const), position: fc.integer({ min: 1 }) }),
+  fc.constantFrom('desk', 'billing').map((agentId): Body => ({
+    type: 'hand_off',
+    toolCallId: 'call_1',
+    agentId,
+    model: `of ${agentId}`,
+  })),
   fc.array(fc.nat(6), { minLength: 1, maxLength: 3 }).map((parts): Body => ({
     type: 'pending_action',
     action: {

@@ -91,6 +91,8 @@ export class Heart {
     service: OPEN_POLICY,
     agent: toolPolicySchema.parse({ ask: ['mail'] }),
   };
+  /** Agents that answers can be handed to. */
+  handOffs: NonNullable<RunSpec['handOffs']> = [];
   fingerprint = 'f';
   retention: Retention = {};
   readonly logged: { level: string; message: string; fields: object }[] = [];
@@ -107,7 +109,9 @@ export class Heart {
       runner: this.runner,
       catalog: {
         freeze: ({ agentId = 'demo', ...given }) =>
-          agentId === 'demo' ? aSpec({ policy: this.policy, ...given }) : undefined,
+          ['demo', ...this.handOffs.map((other) => other.agentId)].includes(agentId)
+            ? aSpec({ agentId, policy: this.policy, handOffs: this.handOffs, ...given })
+            : undefined,
         knows: (spec) => spec.fingerprint === this.fingerprint,
       },
       files: { deleteOfConversation: async () => undefined },

@@ -176,6 +176,10 @@ export class RandomLog {
   #result(agent: Agent, call: OpenCall, choice: number): void {
     const status = STATUSES[choice % STATUSES.length] ?? 'ok';
     this.#append({ type: 'tool_result', toolCallId: call.id, status, output: `out of ${call.id}` });
+    if (agent.path.length === 0 && choice % 5 === 0) {
+      const to = choice % 2 === 0 ? 'desk' : 'billing';
+      this.#append({ type: 'hand_off', toolCallId: call.id, agentId: to, model: `of ${to}` });
+    }
     agent.calls = agent.calls.filter((it) => it !== call);
     if (agent.calls.length > 0) return;
     Object.assign(agent, { phase: 'model', part: undefined, modelCall: this.#id('m') });

@@ -53,6 +53,25 @@ describe('what clients may know of agents', () => {
     expect(agentCards([only(name)], OPEN_POLICY).some(canWait)).toBe(true);
   });
 
+  test('counts what those can ask that it may hand over to, each under its own policy', () => {
+    const quiet = demoPlainAgent(deps);
+    const other = { ...quiet, id: 'other', toolApproval: toolPolicySchema.parse({ ask: ['add'] }) };
+    const first = {
+      ...quiet,
+      id: 'first',
+      handOffs: [{ ...quiet, id: 'between', handOffs: [other] }],
+    };
+
+    const [card] = agentCards([first], OPEN_POLICY);
+
+    expect(card?.capabilities).toMatchObject({
+      approvals: true,
+      questions: false,
+      handoffs: ['between'],
+    });
+    expect(agentCards([quiet], OPEN_POLICY).some(canWait)).toBe(false);
+  });
+
   test("follows the service's policy", () => {
     expect(waits({ ask: ['add'] })).toBe(true);
     expect(waits({ deny: ['*'] })).toBe(false);

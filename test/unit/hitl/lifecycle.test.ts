@@ -5,6 +5,7 @@ import { settle } from '../../support/fake-clock.ts';
 import { stateOf } from '../../support/frames.ts';
 import { ALICE, closeStores, Heart, memoryStores, type Stores } from '../../support/heart.ts';
 import {
+  approvalAsked,
   approveAll,
   AS_ALICE,
   AS_FINANCE,
@@ -281,5 +282,46 @@ describe('a decision', () => {
     );
     await expect(heart.api.resume(AS_ALICE, request)).rejects.toMatchObject({ code: 'FORBIDDEN' });
     await expect(heart.api.resume(AS_FINANCE, request)).resolves.toMatchObject({ repeated: false });
+  });
+
+  test('stands under the policy of the agent that asks, where the turn was handed to it', async () => {
+    heart.policy = { ...heart.policy, agent: toolPolicySchema.parse({ approvers: ['role:desk'] }) };
+    const billing = { approvers: ['role:finance'], fourEyes: true, onExpiry: 'never' };
+    heart.handOffs = [{ agentId: 'billing', policy: toolPolicySchema.parse(billing) }];
+    const { generationId, action } = await startPaused(heart, {
+      ...approvalAsked(),
+      agentId: 'billing',
+    });
+    const request = approveAll(generationId, action.actionId);
+    const remembered = {
+      generationId,
+      actionId: action.actionId,
+      decisions: ['c1', 'c2'].map((toolCallId) => {
+        return { toolCallId, decision: 'approve' as const, scope: 'always' as const };
+      }),
+    };
+
+    await expect(
+      heart.api.resume({ ...AS_FINANCE, roles: ['desk'] }, request),
+    ).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(heart.api.resume(AS_ALICE, request)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(heart.api.resume(AS_FINANCE, remembered)).resolves.toMatchObject({
+      repeated: false,
+    });
+    heart.runner.last.end();
+    await settle();
+    await expect(heart.api.resume(AS_FINANCE, remembered)).resolves.toMatchObject({
+      repeated: true,
+    });
+
+    expect(action).toMatchObject({ agentId: 'billing', expiresAt: null });
+    const [rule] = await stores.approvals.rulesOf(ALICE);
+    expect(rule).toMatchObject({ tool: 'mail', agentId: 'billing' });
+    const trail = await stores.approvals.audit(action.actionId);
+    expect(trail[0]).toMatchObject({ event: 'proposed', details: { agentId: 'billing' } });
+    expect(await stores.approvals.get(action.actionId)).toMatchObject({
+      approverRoles: ['finance'],
+      fourEyes: true,
+    });
   });
 });
