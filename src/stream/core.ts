@@ -104,6 +104,7 @@ export class Core implements AsyncDisposable {
     this.#previews = new Previews({
       hints: deps.hints,
       clock,
+      schedule: (task) => deps.schedule(task),
       arrived: (preview) => hub.preview(preview),
     });
     const previews = this.#previews;

@@ -101,13 +101,17 @@ export class LogWriter implements PreviewSource {
   }
 
   takePreview(): Preview | undefined {
-    const fresh = this.#queue.filter(({ stored, shown }) => shown && stored.seq > this.#previewed);
-    const events = fresh.map(({ stored }) => stored);
+    const head = (this.#queue[0]?.stored.seq ?? 0) - 1;
+    const events: StoredEvent[] = [];
+    // What was shown is at the beginning of the queue.
+    for (let at = Math.max(this.#previewed - head, 0); this.#queue[at]?.shown; at += 1) {
+      const next = this.#queue[at]?.stored;
+      if (next) events.push(next);
+    }
     const [first] = events;
-    const last = events.at(-1);
-    if (!first || !last) return undefined;
-    this.#previewed = last.seq;
+    if (!first) return undefined;
     const seq = first.seq - 1;
+    this.#previewed = seq + events.length;
     const after = { fence: this.#view.fenceAt(seq) ?? 0, seq };
     return { generationId: this.generationId, after, events };
   }

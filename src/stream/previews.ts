@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Hint, Hints, Preview } from './hints.ts';
 
-/** Least time between two messages, ms: in it the deltas of all logs gather. What comes after a silence goes at once. */
-const WINDOW_MS = 5;
+/** Least time between two messages, ms. What comes after it goes at the end of its turn of the loop, all logs together. */
+const GAP_MS = 2;
 /** A replica that follows logs says so once in this many ms. */
 const RENEW_MS = 10_000;
 /** Who did not say so for this long is told no more. */
@@ -20,6 +20,8 @@ export interface PreviewSource {
 export interface PreviewsDeps {
   hints: Hints;
   clock: Clock;
+  /** Runs `task` soon, after what is going on now. A timer instead would wake the process once more per message. */
+  schedule(task: () => void): void;
   /** Deltas of a log that is followed here, sent by whoever drives it. */
   arrived(preview: Preview): void;
 }
@@ -39,7 +41,8 @@ export class Previews implements Disposable {
   /** By log: who follows it, and when it said so last. */
   readonly #followers = new Map<string, Map<string, number>>();
   readonly #sources = new Set<PreviewSource>();
-  #sending: Timer | undefined;
+  #sending = false;
+  #wait: Timer | undefined;
   #sentAt = 0;
   #swept = 0;
 
@@ -71,8 +74,11 @@ export class Previews implements Disposable {
   offer(source: PreviewSource): void {
     this.#sources.add(source);
     if (this.#sending) return;
-    const wait = Math.max(this.#sentAt + WINDOW_MS - this.#deps.clock.now(), 0);
-    this.#sending = this.#deps.clock.after(Math.min(wait, WINDOW_MS), () => this.#send());
+    this.#sending = true;
+    // The clock may have been set back.
+    const wait = Math.min(this.#sentAt + GAP_MS - this.#deps.clock.now(), GAP_MS);
+    if (wait > 0) this.#wait = this.#deps.clock.after(wait, () => this.#send());
+    else this.#deps.schedule(() => this.#send());
   }
 
   withdraw(source: PreviewSource): void {
@@ -82,8 +88,9 @@ export class Previews implements Disposable {
   [Symbol.dispose](): void {
     this.#ear[Symbol.dispose]();
     this.#renewal?.cancel();
-    this.#sending?.cancel();
+    this.#wait?.cancel();
     this.#fresh = [];
+    this.#sources.clear();
   }
 
   #ask(): void {
@@ -129,7 +136,7 @@ export class Previews implements Disposable {
   }
 
   #send(): void {
-    this.#sending = undefined;
+    this.#sending = false;
     this.#sentAt = this.#deps.clock.now();
     const letters = new Map<string, Preview[]>();
     for (const source of this.#sources) {

@@ -91,4 +91,73 @@ describeRedis('hints: faults', () => {
     stop[Symbol.dispose]();
     await redis[Symbol.asyncDispose]();
   });
+
+  /** Two replicas; `tell` says something to the second one until it was heard once more. `wait` makes time go by. */
+  async function twoReplicas(server: { url: string }) {
+    let past = 0;
+    const clock = { ...systemClock, now: () => Date.now() + past };
+    const redis = await connectRedis({ url: server.url, log: silent });
+    const [one, two] = ['r1', 'r2'].map((replicaId) =>
+      createRedisHints({ redis, clock, replicaId }),
+    );
+    if (!one || !two) throw new Error('two replicas');
+    let heard = 0;
+    const listening = [one.listen(() => {}), two.listen(() => (heard += 1))];
+    const tell = async (): Promise<void> => {
+      const before = heard;
+      await eventually('it is heard', () => {
+        one.tell('r2', { type: 'queued' });
+        return heard > before;
+      });
+    };
+    const close = async (): Promise<void> => {
+      for (const each of listening) each[Symbol.dispose]();
+      await redis[Symbol.asyncDispose]();
+    };
+    return { tell, close, wait: (ms: number) => (past += ms) };
+  }
+
+  /** What the connections for hints did last. */
+  async function quietLines(server: { admin: { call(...words: string[]): Promise<unknown> } }) {
+    const lines = String(await server.admin.call('CLIENT', 'LIST')).split('\n');
+    return lines
+      .filter((line) => line.includes(' name=holdfast-hints '))
+      .map((line) => / cmd=(\S+)/.exec(line)?.[1]);
+  }
+
+  test('what is told to one replica goes on a connection without replies, which comes back', async () => {
+    await using server = await startRedis();
+    const { tell, close, wait } = await twoReplicas(server);
+    const used = async (): Promise<void> =>
+      eventually('it is used', async () => {
+        await tell();
+        return (await quietLines(server)).includes('publish');
+      });
+    await used();
+    for (let times = 0; times < 100; times += 1) await tell();
+    expect(await quietLines(server)).toEqual(['publish']);
+
+    await server.killClients();
+    await eventually('it is gone', async () => (await quietLines(server)).length === 0);
+    wait(1_000);
+    await used();
+    await close();
+  });
+
+  test('a server that does not let itself be silenced is told in the usual way', async () => {
+    await using server = await startRedis();
+    await server.admin.call('ACL', 'SETUSER', 'default', '-client|reply');
+    const { tell, close, wait } = await twoReplicas(server);
+    await tell();
+    await eventually('it was refused', async () => {
+      const log = await server.admin.call('ACL', 'LOG');
+      return (
+        JSON.stringify(log).includes('client|reply') && (await quietLines(server)).length === 0
+      );
+    });
+    wait(60_000);
+    for (let times = 0; times < 10; times += 1) await tell();
+    expect(await quietLines(server)).toEqual([]);
+    await close();
+  });
 });

@@ -90,6 +90,16 @@ export class RedisConnection {
     }
   }
 
+  /** Like `run`, but for a message that may be lost: nobody waits for it, so it has no deadline. */
+  async publish(channel: string, message: string): Promise<void> {
+    this.#gather();
+    try {
+      await this.#client.publish(channel, message);
+    } catch (error) {
+      throw asStoreError(error);
+    }
+  }
+
   /**
    * All commands of one turn of the loop go out in one write: the flush of many logs is one system call here and one
    * there, and so are the answers.
@@ -120,10 +130,10 @@ export class RedisConnection {
   }
 
   /**
-   * A new connection for subscriptions, not connected yet; undefined: no server is known at the moment. It does not
-   * connect again by itself: after its `end` ask for another one, which may lead to another node.
+   * A new connection by this name, not connected yet; undefined: no server is known at the moment. It does not connect
+   * again by itself: after its `end` ask for another one, which may lead to another node.
    */
-  subscriber(): Redis | undefined {
+  line(connectionName: string): Redis | undefined {
     if (this.#closed) return undefined;
     const nodes = this.#primaries();
     const node = nodes[Math.floor(Math.random() * nodes.length)];
@@ -132,7 +142,7 @@ export class RedisConnection {
       lazyConnect: true,
       autoResubscribe: false,
       enableOfflineQueue: false,
-      connectionName: 'holdfast-news',
+      connectionName,
     });
   }
 

@@ -5,6 +5,7 @@ import type { RedisConnection } from './connection.ts';
 import { decodeHint, encodeHint } from './hint-codec.ts';
 import { HINTS_CHANNEL, inboxChannel } from './keys.ts';
 import { NewsLine } from './news-line.ts';
+import { QuietLine } from './quiet-line.ts';
 
 export interface RedisHintsDeps {
   redis: RedisConnection;
@@ -14,12 +15,14 @@ export interface RedisHintsDeps {
 }
 
 /**
- * Hints on one channel for all, and one for each replica. The first listener opens a connection of its own, the last one
- * that leaves closes it.
+ * Hints on one channel for all, and one for each replica. The first listener opens connections of its own, the last one
+ * that leaves closes them.
  */
 export function createRedisHints({ redis, clock, replicaId }: RedisHintsDeps): Hints {
   const listeners = new Set<(hint: Hint, from: string) => void>();
   let line: NewsLine | undefined;
+  /** For what is told to one replica, which is much. */
+  let quiet: QuietLine | undefined;
 
   function hear(message: string): void {
     const heard = decodeHint(message);
@@ -27,19 +30,21 @@ export function createRedisHints({ redis, clock, replicaId }: RedisHintsDeps): H
     for (const listener of listeners) listener(heard.hint, heard.from);
   }
 
-  function send(channel: string, hint: Hint): void {
-    const message = encodeHint({ from: replicaId, hint });
-    redis
-      .run((client) => client.publish(channel, message))
-      .catch((err: unknown) => {
-        // A hint may be lost, and that Redis is out of reach is told by the connection.
-        if (!isUnavailable(err)) redis.log.error({ err }, 'a hint could not be sent');
-      });
+  function publish(channel: string, message: string): void {
+    redis.publish(channel, message).catch((err: unknown) => {
+      // A hint may be lost, and that Redis is out of reach is told by the connection.
+      if (!isUnavailable(err)) redis.log.error({ err }, 'a hint could not be sent');
+    });
   }
 
   return {
-    publish: (hint) => send(HINTS_CHANNEL, hint),
-    tell: (replica, hint) => send(inboxChannel(replica), hint),
+    publish: (hint) => publish(HINTS_CHANNEL, encodeHint({ from: replicaId, hint })),
+
+    tell(replica, hint) {
+      const message = encodeHint({ from: replicaId, hint });
+      const channel = inboxChannel(replica);
+      if (!quiet?.publish(channel, message)) publish(channel, message);
+    },
 
     listen(listener) {
       // Each call counts, also with the same function.
@@ -54,13 +59,16 @@ export function createRedisHints({ redis, clock, replicaId }: RedisHintsDeps): H
         });
         line.want(HINTS_CHANNEL);
         line.want(inboxChannel(replicaId));
+        quiet = new QuietLine({ redis, clock });
       }
       return {
         [Symbol.dispose]() {
           listeners.delete(own);
           if (listeners.size > 0) return;
           void line?.[Symbol.asyncDispose]();
+          void quiet?.[Symbol.asyncDispose]();
           line = undefined;
+          quiet = undefined;
         },
       };
     },

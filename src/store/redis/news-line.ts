@@ -110,7 +110,7 @@ export class NewsLine implements AsyncDisposable {
   }
 
   #open(): void {
-    const link = this.#deps.redis.subscriber();
+    const link = this.#deps.redis.line('holdfast-news');
     if (!link) return this.#later();
     this.#link = link;
     // The connection of the commands tells the operator; `end` follows.

@@ -157,6 +157,34 @@ describe('a reader on another replica', () => {
     expect(JSON.stringify(reader.frames.at(-2)?.data['state'])).not.toContain('two');
   });
 
+  test('all logs of a turn come in one message, and the next one 2 ms later', async () => {
+    await readElsewhere();
+    const { streamId } = await a.start({ text: 'x' });
+    const second = await b.read(streamId);
+    const sent: number[] = [];
+    deliver = (hint) => {
+      if (hint.type === 'previews') sent.push(hint.logs.length);
+      return 1;
+    };
+    await stores.clock.advance(10);
+    const [one, two] = a.runner.runs;
+    one?.say('a');
+    two?.say('b');
+    await settle();
+    const first = [...sent];
+    one?.say('c');
+    await settle();
+    two?.say('d');
+    await settle();
+    const meanwhile = [...sent];
+    await stores.clock.advance(2);
+
+    expect(first).toEqual([2]);
+    expect(meanwhile).toEqual([2]);
+    expect(sent).toEqual([2, 2]);
+    expect(words(second)).toBe('b d');
+  });
+
   test('a replica without readers is sent nothing', async () => {
     let sent = 0;
     deliver = () => {
