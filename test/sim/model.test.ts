@@ -15,7 +15,8 @@ import { sampled } from '../support/sampled.ts';
  *
  * Abstraction. Replicas are interchangeable. Time is "the lease is over or not", "the action has expired when the
  * sweeper read it"; an action expires before the next one is made. One gated tool call, so at most the actions of
- * one approval and its recovery questions; the second turn has none. A read, the decision of `transition` and the
+ * one approval and its recovery questions; the second turn has none. Messages that steer come to the first turn, and are
+ * heard before its last model call. A read, the decision of `transition` and the
  * write are one step, because a lost compare-and-set is computed again from what is there; the sweeper alone keeps a
  * record between its read and its write. Where logs lose entries they are kept one by one, to see that no cursor ever
  * names two of them. `failed` runs like `completed` and is left out. What may go wrong how
@@ -43,6 +44,7 @@ const CALM: Setting = {
   gated: true,
   losses: 0,
   failures: 0,
+  steers: 0,
 };
 
 /** Small enough to be visited whole. */
@@ -58,6 +60,7 @@ const SETTINGS: Record<string, Partial<Setting>> = {
   'a log loses what it has': { losses: 1 },
   'a log without a pause loses what it has': { losses: 2, crashes: 1, gated: false },
   'a driver gives up': { failures: 1, yes: 1 },
+  'messages come meanwhile': { steers: 2, stalls: 1, gated: false },
   'the tool may run again': { crashes: 1, stalls: 1, yes: 1, effects: 'idempotent' },
 };
 /** Of these, those that a run of the tests visits only in part; `npm run model` visits them whole. */
@@ -78,6 +81,9 @@ const WIDE: Record<string, Partial<Setting>> = {
   'a log loses what it has, and an owner stalls': { stalls: 1, losses: 1, yes: 1 },
   'drivers give up, one stalls, a replica dies': { crashes: 1, stalls: 1, failures: 2, yes: 2 },
   'a second turn meets an answer and a stalled owner': { stalls: 1, yes: 1, turns: 1 },
+  'messages come, a replica dies, hands over, somebody stops it': {
+    ...{ steers: 2, crashes: 1, drains: 1, aborts: 1, yes: 1 },
+  },
   'all of it together': { crashes: 2, stalls: 1, drains: 1, yes: 2, no: 1, aborts: 1, turns: 1 },
 };
 const MAX_STATES = Number(process.env.MODEL_STATES ?? 1_200);
@@ -164,6 +170,7 @@ const BROKEN: [keyof typeof VARIANTS, string, Partial<Setting>][] = [
   ['finalisesInShortLog', 'a cursor names two entries', { losses: 1, gated: false }],
   ['appendsAnywhere', 'a cursor names two entries', { losses: 2, gated: false }],
   ['noPromote', 'stuck queued', { turns: 1 }],
+  ['finishesUnheard', 'complete without having heard all', { steers: 1 }],
   ['noUniqueLane', 'two active runs', { turns: 1 }],
   ['noCompareAndSet', 'action ended twice', {}],
 ];

@@ -1,4 +1,4 @@
-import { actor, decided, queuedJob, said } from '../../support/jobs-sim.ts';
+import { actor, decided, queuedJob, said, steerOf } from '../../support/jobs-sim.ts';
 import { isLive, type Job } from '../../../src/stream/job.ts';
 import type { DecisionKind } from '../../../src/stream/pending-action.ts';
 import type { Mechanisms } from './mechanisms.ts';
@@ -15,6 +15,7 @@ export function clientMoves(scene: Scene): void {
   answers(scene);
   aborts(scene);
   turns(scene);
+  steers(scene);
   expiries(scene);
 }
 
@@ -149,6 +150,18 @@ function turns(scene: Scene): void {
       stop(m, draft, { gen: 0, replica, type: 'supersede' }),
     );
   }
+}
+
+/** A message for the answer that is being made; where it is refused it waits its turn like any other. */
+function steers({ m, world, add }: Scene): void {
+  if (world.steers === 0) return;
+  add('a message comes', 'client', (draft) => {
+    draft.steers -= 1;
+    const gen = genAt(draft, 0);
+    const steer = steerOf(`s${gen.accepted}`);
+    if (move(m, draft, 0, { type: 'steer', steer })) gen.accepted += 1;
+    return true;
+  });
 }
 
 /** The sweeper reads, and writes later: on what it read, or on what is there by then if somebody was faster. */

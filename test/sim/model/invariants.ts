@@ -14,6 +14,7 @@ export function violation(m: Mechanisms, setting: Setting, world: World): string
       gen.fault ||
       ofDrivers(m, world, index) ||
       ofEnding(gen) ||
+      ofSteers(gen) ||
       ofActions(gen) ||
       ofTool(setting, gen);
     if (broken) return broken;
@@ -44,6 +45,13 @@ function ofEnding(gen: Gen): string | undefined {
   if (end && 'outcome' in job && end !== job.outcome) return 'terminal event against the outcome';
   if (end && 'outcome' in job && message !== end) return 'terminal event before its message';
   return job.status === 'finished' ? ofEnd(job.outcome, gen) : undefined;
+}
+
+/** What was acknowledged is in the record, and a complete answer was made with all of it. */
+function ofSteers({ job, accepted, heard, pruned }: Gen): string | undefined {
+  if ((job.steers ?? []).length !== accepted) return 'message lost, or taken twice';
+  if (pruned || !('outcome' in job) || job.outcome !== 'completed') return undefined;
+  return heard === accepted ? undefined : 'complete without having heard all';
 }
 
 const isLost = (lost: readonly string[], what: string): boolean =>

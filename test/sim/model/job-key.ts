@@ -32,5 +32,5 @@ function stateKey(job: Job): string {
  * came into the queue.
  */
 export function jobKey(job: Job): string {
-  return `${job.status}${job.lane.charAt(0)}${job.fence}.${job.attempts}.${job.revision}.${job.ledger.map(entryKey).join()}.${job.resolutions.map(resolutionKey).join()}.${stateKey(job)}`;
+  return `${job.status}${job.lane.charAt(0)}${job.fence}.${job.attempts}.${job.revision}.${job.ledger.map(entryKey).join()}.${job.resolutions.map(resolutionKey).join()}.${job.steers?.length ?? 0}.${stateKey(job)}`;
 }

@@ -89,6 +89,13 @@ function restoreWithoutFence(job: Job, command: Command): TransitionResult {
   return { ...result, job: { ...result.job, fence: job.fence } };
 }
 
+/** A driver may end an answer whatever came meanwhile. */
+function finishesUnheard(job: Job, command: Command): TransitionResult {
+  if (command.type !== 'finish') return transition(job, command);
+  const heard = (job.steers ?? []).map(({ messageId }) => messageId);
+  return transition(job, { ...command, heard });
+}
+
 /** Whoever gives up, gives up for the driver that is there. */
 function anyoneGivesUp(job: Job, command: Command): TransitionResult {
   const blind = command.type === 'takeover' && command.fence !== undefined;
@@ -123,6 +130,7 @@ export const VARIANTS = {
   decisionInMemory: { ...ALL, durableDecision: false },
   noReminder: { ...ALL, reminds: false },
   restoreWithoutFence: { ...ALL, transition: restoreWithoutFence },
+  finishesUnheard: { ...ALL, transition: finishesUnheard },
   anyoneGivesUp: { ...ALL, transition: anyoneGivesUp },
   noRestore: { ...ALL, restores: false },
   tellsInShortLog: { ...ALL, tellsWhole: false },

@@ -55,8 +55,9 @@ const fence: Take = ({ m, proc, gen }) => {
 const adopt: Take = ({ proc, gen }) => {
   if (gen.threadFence > proc.fence) return undefined;
   gen.threadFence = proc.fence;
+  proc.heard = gen.heard;
   if (gen.progress === 0) return 'token1';
-  if (gen.progress === 2) return 'token2';
+  if (gen.progress === 2) return 'hear';
   return proc.verdict === 'none' ? 'partial' : 'toolStart';
 };
 
@@ -124,7 +125,30 @@ const toolDone: Take = ({ m, world, proc }) => {
 
 const checkpoint2: Take = ({ proc, gen }) => {
   saveCheckpoint(gen, proc, 2);
+  return 'hear';
+};
+
+/** Before a model call the agent looks for what came; it is in its memory first, and then in the checkpoint. */
+const hear: Take = ({ proc, gen }) => {
+  const { steers = [] } = gen.job;
+  if (steers.length === proc.heard) return 'token2';
+  proc.heard = steers.length;
+  return 'keepHeard';
+};
+
+const keepHeard: Take = ({ proc, gen }) => {
+  if (gen.threadFence === proc.fence) gen.heard = proc.heard;
   return 'token2';
+};
+
+/** It was refused only because a message came that it has not heard. */
+function unheard(job: Job, { fence, heard }: Proc): boolean {
+  return job.status === 'running' && job.fence === fence && (job.steers ?? []).length > heard;
+}
+
+const handBack: Take = ({ m, world, proc }) => {
+  move(m, world, proc.gen, { type: 'hand_over', fence: proc.fence, now: 0 });
+  return undefined;
 };
 
 const finish: Take = ({ m, world, proc, gen }) => {
@@ -135,10 +159,10 @@ const finish: Take = ({ m, world, proc, gen }) => {
     outcome: 'completed',
     error: null,
     actor: actor(),
-    heard: [],
+    heard: (gen.job.steers ?? []).slice(0, proc.heard).map(({ messageId }) => messageId),
   });
   if (moved) releaseSlot(m, world, proc);
-  if (!moved) return undefined;
+  if (!moved) return unheard(gen.job, proc) ? 'handBack' : undefined;
   // It has the log already; that it is still whole must be seen only where logs lose something.
   return gen.log === null ? 'message' : 'seal';
 };
@@ -189,7 +213,10 @@ const STEPS: Record<Step, Take> = {
   checkpoint2,
   token2: (turn) => say(turn, 'u', turn.m.outcomeFirst ? 'finish' : 'early'),
   early: ({ m, proc, gen }) => (appendTerminal(m, gen, proc, 'completed') ? 'finish' : undefined),
+  hear,
+  keepHeard,
   finish,
+  handBack,
   giveUp,
   refence,
   rewrite,

@@ -27,9 +27,9 @@ export function replicaMoves(scene: Scene): void {
   crashes(scene);
 }
 
-export function spawn(world: World, proc: Omit<Proc, 'verdict' | 'head'>): boolean {
+export function spawn(world: World, proc: Omit<Proc, 'verdict' | 'head' | 'heard'>): boolean {
   if (world.procs.length >= MAX_PROCS) return false;
-  world.procs.push({ ...proc, verdict: 'none', head: 0 });
+  world.procs.push({ ...proc, verdict: 'none', head: 0, heard: 0 });
   return true;
 }
 
@@ -182,7 +182,7 @@ export function finaliseIfDue(draft: World, index: number, replica: ReplicaId): 
   return spawn(draft, { replica, gen: index, fence: job.fence, step: 'seal' });
 }
 
-const BOUNDARIES = new Set(['adopt', 'token1', 'partial', 'toolStart', 'token2']);
+const BOUNDARIES = new Set(['adopt', 'token1', 'partial', 'toolStart', 'hear', 'token2']);
 
 function steps(scene: Scene, proc: Proc, index: number): void {
   const { m, setting, world } = scene;

@@ -27,6 +27,8 @@ export interface Setting {
   gated: boolean;
   /** Logs that lose their last entry, or everything. */
   losses: number;
+  /** Messages that come while the first answer is being made. */
+  steers: number;
   /** Drivers that give up by themselves, because their stores failed. */
   failures: number;
 }
@@ -49,7 +51,10 @@ export type DriverStep =
   | 'checkpoint2'
   | 'token2'
   | 'early'
+  | 'hear'
+  | 'keepHeard'
   | 'finish'
+  | 'handBack'
   | 'giveUp';
 export type RepairStep = 'refence' | 'rewrite';
 export type FinaliserStep =
@@ -68,6 +73,8 @@ export interface Proc {
   verdict: 'none' | 'approve' | 'reject';
   /** Entries that it believes to be in the log. */
   head: number;
+  /** Messages that its agent has heard: all before that number. */
+  heard: number;
 }
 
 /** A generation: its real record, and what the other stores and the outside world know of it. */
@@ -88,6 +95,10 @@ export interface Gen {
   threadFence: number;
   /** 0: from the start, 1: at the gate, 2: the gated call has its result. */
   progress: 0 | 1 | 2;
+  /** Messages that the checkpoint has: all before that number. */
+  heard: number;
+  /** Messages that were acknowledged to their sender. */
+  accepted: number;
   pruned: boolean;
   /** Revision of the newest action that readers and approvers know of. */
   told: number;
@@ -110,6 +121,7 @@ export interface World {
   turns: number;
   losses: number;
   failures: number;
+  steers: number;
   /** Repairs that begin while another one is under way: a bound of the model, they need no bound to be right. */
   rivals: number;
   /** Revision of the action that a person has on the screen; 0: none. */
@@ -122,7 +134,7 @@ export interface World {
 }
 
 export function firstWorld(setting: Setting): World {
-  const { crashes, stalls, drains, yes, no, aborts, turns, losses, failures } = setting;
+  const { crashes, stalls, drains, yes, no, aborts, turns, losses, failures, steers } = setting;
   const first = newGen(queuedJob({ generationId: 'g0' }), setting.gated ? 0 : 2);
   return {
     gens: [losses > 0 ? { ...first, log: ['0c'] } : first],
@@ -136,6 +148,7 @@ export function firstWorld(setting: Setting): World {
     turns,
     losses,
     failures,
+    steers,
     rivals: losses,
     sawYes: 0,
     sawNo: 0,
@@ -158,6 +171,8 @@ export function newGen(job: Job, progress: 0 | 2): Gen {
     message: 'none',
     threadFence: 0,
     progress,
+    heard: 0,
+    accepted: 0,
     pruned: false,
     told: 0,
     executions: 0,
@@ -176,7 +191,7 @@ export function draftOf(world: World): World {
 }
 
 const genKey = (gen: Gen): string =>
-  `${gen.key}/${gen.leaseOver ? 1 : 0}.${gen.logFence}.${gen.messageFence}.${gen.threadFence}.${gen.progress}.${gen.pruned ? 1 : 0}.${gen.told}.${gen.executions}${gen.message}${gen.ends.join('')}${gen.acks.join('')}${gen.fault}${logKey(gen)}`;
+  `${gen.key}/${gen.leaseOver ? 1 : 0}.${gen.logFence}.${gen.messageFence}.${gen.threadFence}.${gen.progress}.${gen.pruned ? 1 : 0}.${gen.told}.${gen.executions}.${gen.heard}.${gen.accepted}${gen.message}${gen.ends.join('')}${gen.acks.join('')}${gen.fault}${logKey(gen)}`;
 
 const logKey = ({ log, lost }: Gen): string =>
   log === null ? '' : `[${log.join()}-${lost.join()}]`;
@@ -185,7 +200,9 @@ function procsKey(procs: readonly Proc[], replica: ReplicaId): string {
   const keys: string[] = [];
   for (const proc of procs) {
     if (proc.replica === replica)
-      keys.push(`${proc.gen}${proc.fence}${proc.step}${proc.verdict.charAt(0)}${proc.head}`);
+      keys.push(
+        `${proc.gen}${proc.fence}${proc.step}${proc.verdict.charAt(0)}${proc.head}.${proc.heard}`,
+      );
   }
   return keys.length > 1 ? keys.toSorted().join(',') : (keys[0] ?? '');
 }
@@ -199,6 +216,6 @@ export function worldKey(world: World): string {
     ? `${jobKey(world.stale)}${first?.job.version === world.stale.version ? '=' : '!'}`
     : '';
   const { crashes, stalls, drains, yes, no, aborts, turns, sawYes, sawNo, counter } = world;
-  const { losses, failures, rivals } = world;
-  return `${world.gens.map(genKey).join('|')}|${a < b ? `${a};${b}` : `${b};${a}`}|${stale}|${crashes}${stalls}${drains}${yes}${no}${aborts}${turns}${losses}${failures}${rivals}.${sawYes}.${sawNo}.${counter}`;
+  const { losses, failures, rivals, steers } = world;
+  return `${world.gens.map(genKey).join('|')}|${a < b ? `${a};${b}` : `${b};${a}`}|${stale}|${crashes}${stalls}${drains}${yes}${no}${aborts}${turns}${losses}${failures}${rivals}${steers}.${sawYes}.${sawNo}.${counter}`;
 }
