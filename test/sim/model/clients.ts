@@ -153,9 +153,10 @@ function turns(scene: Scene): void {
 }
 
 /** A message for the answer that is being made; where it is refused it waits its turn like any other. */
-function steers({ m, world, add }: Scene): void {
+function steers(scene: Scene): void {
+  const { m, world } = scene;
   if (world.steers === 0) return;
-  add('a message comes', 'client', (draft) => {
+  scene.add('a message comes', 'client', (draft) => {
     draft.steers -= 1;
     const gen = genAt(draft, 0);
     const steer = steerOf(`s${gen.accepted}`);
