@@ -8,6 +8,7 @@ import {
 } from '../../../src/store/redis/index.ts';
 import type { Job } from '../../../src/stream/job.ts';
 import type { JobStore } from '../../../src/stream/job-store.ts';
+import { FairWatch } from '../../support/fair-watch.ts';
 import { aQueuedJob, finished, paused, running } from '../../support/jobs.ts';
 import { auditJobs } from '../../support/redis-job-audit.ts';
 import { silent } from '../../support/redis-kit.ts';
@@ -48,7 +49,7 @@ function everyCall(jobs: JobStore, job: Job): Record<keyof JobStore, () => Promi
 
 /** What became of each call: `done`, `unavailable`, or the fault. */
 async function outcomes(calls: Record<string, () => Promise<unknown>>) {
-  const began = performance.now();
+  const watch = new FairWatch();
   const ended = await Promise.all(
     Object.entries(calls).map(async ([name, call]) => {
       const error: unknown = await call().then(
@@ -58,7 +59,7 @@ async function outcomes(calls: Record<string, () => Promise<unknown>>) {
       return [name, error === undefined ? 'done' : isUnavailable(error) ? 'unavailable' : error];
     }),
   );
-  return { ended: Object.fromEntries(ended), took: performance.now() - began };
+  return { ended: Object.fromEntries(ended), took: watch.stop() };
 }
 
 const works = (jobs: JobStore) => async (): Promise<boolean> => {
