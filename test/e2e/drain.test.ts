@@ -52,7 +52,8 @@ describe('SIGTERM', () => {
     expect(refused).toMatchObject({ status: 503, json: { error: { code: 'UNAVAILABLE' } } });
     expect(alive.status).toBe(200);
     expect(exit).toEqual({ code: 0, signal: null });
-    expect(took).toBeLessThan(5000);
+    // Its answer would go on for seven seconds.
+    expect(took).toBeLessThan(6500);
     expect(await cut).toMatchObject({ ending: 'truncated' });
 
     await server.restart();
@@ -79,13 +80,14 @@ describe('SIGTERM', () => {
     const exit = await server.stop();
 
     expect(exit).toEqual({ code: 0, signal: null });
-    expect(Date.now() - before).toBeLessThan(3000);
+    // Far from what a drain may take.
+    expect(Date.now() - before).toBeLessThan(10_000);
   }, 30_000);
 
   test('forces at the second signal, and loses nothing by it', async () => {
     const server = await servers.start({ DRAIN_GRACE: '30s' });
     const { baseUrl } = server;
-    const turn = await startTurn(baseUrl, { text: 'say 100 20 twice' });
+    const turn = await startTurn(baseUrl, { text: 'say 200 20 twice' });
     await readConnection({
       baseUrl,
       path: turn.streamPath,
@@ -93,16 +95,15 @@ describe('SIGTERM', () => {
       onFrame: ({ seq }) => seq < 10,
     });
 
-    const before = Date.now();
     server.signal('SIGTERM');
     await statusSeen(server, '/readyz', 503);
     server.signal('SIGTERM');
-    await server.exited();
-    const took = Date.now() - before;
+    const exit = await server.exited();
     await server.restart();
     const read = await readAll(baseUrl, turn);
 
-    expect(took).toBeLessThan(2000);
+    // A drain that ends by itself ends with 0.
+    expect(exit).toEqual({ code: 1, signal: null });
     expect(read.done.data).toMatchObject({ status: 'completed' });
     checkReader(await truthOf(baseUrl, turn), read);
   }, 30_000);

@@ -182,9 +182,12 @@ describe('kill -9 and a restart on the same folder', () => {
     const acknowledged: Turn[] = [];
     let endings = 0;
 
-    for (let round = 0; round < 4; round += 1) {
+    const enough = (): boolean => acknowledged.length > 8 && endings > 0;
+    for (let round = 0; round < 4 || (round < 12 && !enough()); round += 1) {
       const load = new Load(server.baseUrl, round);
-      await new Promise((resolve) => setTimeout(resolve, random.between(30, 400)));
+      // A slow machine needs longer for as many answers.
+      const longest = 400 * Math.max(1, round - 2);
+      await new Promise((resolve) => setTimeout(resolve, random.between(30, longest)));
       await server.kill9();
       const { turns, ended } = await load.stopped();
       await server.restart();
@@ -208,10 +211,9 @@ describe('kill -9 and a restart on the same folder', () => {
       endings += ended.size;
     }
 
-    expect(acknowledged.length).toBeGreaterThan(8);
-    expect(endings).toBeGreaterThan(0);
+    expect(enough()).toBe(true);
     await checkFree(server, acknowledged.slice(-3));
-  }, 60_000);
+  }, 120_000);
 });
 
 /** Real executions that the demo tools recorded. */
