@@ -45,9 +45,9 @@ export class ClientFold {
       this.#tool(data, { status: data['status'], output: data['output'] });
     } else if (event === 'pending_action') this.#paused(object(data['action'], 'action'));
     else if (event === 'action_resolved') this.#resolved(data);
-    else if (event === 'attachment') {
+    else if (event === 'attachment' || event === 'steered') {
       const { part, seq: _seq, at: _at, ...rest } = data;
-      this.content[integer(part, 'part')] = { type: 'attachment', ...rest };
+      this.content[integer(part, 'part')] = { type: event, ...rest };
     }
   }
 
