@@ -23,6 +23,7 @@ import { FlowGate } from './flow-gate.ts';
 import { handOffTools, reachable } from './hand-off.ts';
 import { toModelHistory } from './history.ts';
 import { Interruptible } from './interruptible.ts';
+import { canBeKept, MAX_ARGS_DEPTH } from './kept-args.ts';
 import type { Meter } from './meter.ts';
 import type { Models } from './models.ts';
 import { askedBefore, pendingInterrupts } from './pending-interrupts.ts';
@@ -311,6 +312,7 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
       return standing(attempt);
     },
     checkArgs(spec, { name, args, argsSchema }) {
+      if (!canBeKept(args)) return `The arguments have more than ${MAX_ARGS_DEPTH} levels.`;
       const agent = agents.frozen(spec) ?? agents.get(spec.agentId);
       const all = agent ? reachable(agent) : [];
       const tools = all.flatMap((each) =>

@@ -1,5 +1,6 @@
 import type { ToolCall, ToolCallChunk } from '@langchain/core/messages/tool';
 import { isRecord } from './chunk-content.ts';
+import { canBeKept } from './kept-args.ts';
 
 interface Slot {
   place: number;
@@ -51,7 +52,7 @@ export class ToolCallCollector {
     return fragment;
   }
 
-  /** The calls, and the ids of those whose arguments are not a JSON object. */
+  /** The calls, and the ids of those whose arguments are not a JSON object that can be kept. */
   finish(): { calls: (ToolCall & { id: string })[]; malformed: string[] } {
     const malformed: string[] = [];
     const calls = this.#slots
@@ -109,7 +110,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   if (text.trim() === '') return {};
   try {
     const parsed: unknown = JSON.parse(text);
-    return isRecord(parsed) ? parsed : undefined;
+    return isRecord(parsed) && canBeKept(parsed) ? parsed : undefined;
   } catch {
     // Not JSON: the model is told so instead of a result.
     return undefined;

@@ -2,6 +2,7 @@ import { AIMessage } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
 import { createMiddleware } from 'langchain';
 import { ONE_HAND_OFF } from './hand-off.ts';
+import { MAX_ARGS_DEPTH } from './kept-args.ts';
 import { ALL_SHOWN, type Shown } from './shown-tools.ts';
 import type { ToolDefinition } from './tools.ts';
 import { beyondLimit, isUsedUp } from './tool-limit.ts';
@@ -26,6 +27,14 @@ function isSecondHandOff(tools: ByName, messages: readonly BaseMessage[], call: 
   return first !== undefined && first.id !== call.id;
 }
 
+/** The arguments as the model, or whoever edited them, said them. */
+function saidArgs(messages: readonly BaseMessage[], toolCallId: string) {
+  const calls = messages.flatMap((message) =>
+    AIMessage.isInstance(message) ? (message.tool_calls ?? []) : [],
+  );
+  return calls.findLast(({ id }) => id === toolCallId)?.args;
+}
+
 interface CallToCheck {
   id: string;
   name: string;
@@ -47,7 +56,8 @@ export function refusals(
       const names = [...byName.keys()].filter(shown(messages)).join(', ') || 'none';
       return `There is no tool called ${call.name}. Tools: ${names}.`;
     }
-    if (isMalformed(messages, call.id)) return `The arguments of ${call.name} were not valid JSON.`;
+    if (isMalformed(messages, call.id))
+      return `The arguments of ${call.name} were not valid JSON of at most ${MAX_ARGS_DEPTH} levels.`;
     if (isSecondHandOff(byName, messages, call)) return ONE_HAND_OFF;
     return tool.refuse(call.args);
   };
@@ -71,9 +81,13 @@ export function toolGuard(
         isUsedUp(request.messages, maxToolCalls) ? { ...request, toolChoice: 'none' } : request,
       ),
     async wrapToolCall(request, handler) {
-      const { id = '', name, args } = request.toolCall;
-      const output = refusalOf({ id, name, args }, request.state.messages);
-      if (output === undefined) return handler(request);
+      const { id = '', name } = request.toolCall;
+      const { messages } = request.state;
+      // On its way to the step LangGraph takes `{node, args}` in the arguments for something of its own.
+      const args = saidArgs(messages, id) ?? request.toolCall.args;
+      const output = refusalOf({ id, name, args }, messages);
+      if (output === undefined)
+        return handler({ ...request, toolCall: { ...request.toolCall, args } });
       return toolMessage({ id, name }, { status: 'error', output });
     },
   });

@@ -62,18 +62,27 @@ function faultOf({ instancePath, message = 'is not valid', params }: ErrorObject
   return { path: instancePath, message: `${message}${named}` };
 }
 
-/** Checkpoints keep objects with this key as something other than JSON. */
-function isReserved(value: Json): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (!Array.isArray(value) && 'lc' in value) return true;
-  return Object.values(value).some((member) => isReserved(member));
+/** To LangGraph an object with such a key is a command or an instance, also where a node only passes it on. */
+const RESERVED = ['lc', 'lg_name', '__overwrite__'];
+
+function reservedIn(value: Json): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const own = Array.isArray(value) ? undefined : RESERVED.find((key) => Object.hasOwn(value, key));
+  if (own !== undefined) return own;
+  for (const member of Object.values(value)) {
+    const found = reservedIn(member);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** All that is wrong with a response; empty: nothing. Depth is bounded by whoever parsed it. */
 export function responseFaults(response: Json, schema: JsonObject | undefined): ResponseFault[] {
   if (JSON.stringify(response).length > MAX_RESPONSE_CHARS)
     return [{ path: '', message: `is longer than ${MAX_RESPONSE_CHARS} characters of JSON` }];
-  if (isReserved(response)) return [{ path: '', message: "has an object with the key 'lc'" }];
+  const reserved = reservedIn(response);
+  if (reserved !== undefined)
+    return [{ path: '', message: `has an object with the key '${reserved}'` }];
   if (!schema) return [];
   // Only what is used once is run under a limit: ended in the middle of a compilation Ajv would be of no use any more.
   const validate = compiled(schema);

@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { AIMessage } from '@langchain/core/messages';
 import { INTERRUPT, isInterrupted } from '@langchain/langgraph';
-import type { Checkpoints } from '../../src/agent/checkpoints.ts';
+import { emptyCheckpoint } from '@langchain/langgraph-checkpoint';
+import { z } from 'zod';
+import { threadId, type Checkpoints } from '../../src/agent/checkpoints.ts';
+import { ODD_ARGS } from '../support/odd-args.ts';
 import { createScript, deltaLoop, fanOut, loop, on, resume } from './checkpoint-graphs.ts';
 import type { CheckpointsFixture, CheckpointsSuite } from './checkpoint-kit.ts';
 
@@ -125,6 +129,57 @@ function describeForks(of: () => CheckpointsFixture, mode: { keepHistory: boolea
 
       const steps = [5, 4, 3, 2, 1].map((left) => `step ${left}`);
       expect(result.lines).toEqual(['input', ...steps, 'yes']);
+    });
+
+    test('data stays as it is, whatever its keys mean to LangGraph, in messages and beside them', async () => {
+      const { saver } = await fresh();
+      const call = { type: 'tool_call' as const, id: 'c', name: 't', args: ODD_ARGS };
+      const thread = { configurable: { thread_id: threadId(at(1)), checkpoint_ns: '' } };
+      const said = new AIMessage({
+        id: 'm',
+        content: [{ type: 'x', ODD_ARGS }],
+        tool_calls: [call],
+      });
+      const values = {
+        messages: [said],
+        beside: [ODD_ARGS, new Set([ODD_ARGS]), new Map([[1, ODD_ARGS]])],
+      };
+      const versions = { messages: 1, beside: 1 };
+      const checkpoint = {
+        ...emptyCheckpoint(),
+        channel_values: values,
+        channel_versions: versions,
+      };
+      const metadata = { source: 'loop' as const, step: 1, parents: {} };
+      const config = await saver.put(thread, checkpoint, metadata, versions);
+      await saver.putWrites(
+        config,
+        [
+          ['messages', said],
+          ['asked', { value: ODD_ARGS }],
+        ],
+        'task',
+      );
+
+      const second = await fresh();
+      await second.fork(1, at(2));
+      const tuple = await second.saver.getTuple({ configurable: { thread_id: threadId(at(2)) } });
+
+      const { messages, beside } = z
+        .object({ messages: z.array(z.instanceof(AIMessage)), beside: z.unknown() })
+        .parse(tuple?.checkpoint.channel_values);
+      expect(messages[0]?.tool_calls).toEqual([call]);
+      expect(messages[0]?.content).toEqual(said.content);
+      expect(beside).toEqual(values.beside);
+      expect(JSON.stringify(messages[0]?.tool_calls)).toBe(JSON.stringify([call]));
+      const [[, , again], [, , asked]] = z
+        .tuple([
+          z.tuple([z.string(), z.string(), z.instanceof(AIMessage)]),
+          z.tuple([z.string(), z.string(), z.unknown()]),
+        ])
+        .parse(tuple?.pendingWrites);
+      expect(again.tool_calls).toEqual([call]);
+      expect(JSON.stringify(asked)).toBe(JSON.stringify({ value: ODD_ARGS }));
     });
 
     test('the latest fence below an attempt is of its own generation and compared as a number', async () => {

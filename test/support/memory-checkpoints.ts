@@ -1,10 +1,12 @@
 import { MemorySaver } from '@langchain/langgraph-checkpoint';
 import { threadId } from '../../src/agent/checkpoints.ts';
+import { exactly } from '../../src/store/checkpoint-serde.ts';
 import type { Checkpoints } from '../../src/agent/checkpoints.ts';
 
 /** Checkpoints in memory, for tests of the runner. */
 export function createMemoryCheckpoints(): Checkpoints & { saver: MemorySaver } {
   const saver = new MemorySaver();
+  saver.serde = exactly(saver.serde);
   const fences = (generationId: string): number[] =>
     Object.keys(saver.storage)
       .filter((thread) => thread.startsWith(`${generationId}:`))

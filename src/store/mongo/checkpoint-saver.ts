@@ -20,6 +20,7 @@ import {
   place,
   type CheckpointKey,
 } from '../checkpoint-rules.ts';
+import { exactly } from '../checkpoint-serde.ts';
 import { CHECKPOINTS, WRITES, type CheckpointCollections } from './checkpoint-collections.ts';
 import {
   assertFits,
@@ -62,6 +63,7 @@ export class MongoCheckpointSaver extends MongoDBSaver {
       checkpointCollectionName: CHECKPOINTS,
       checkpointWritesCollectionName: WRITES,
     });
+    this.serde = exactly(this.serde);
     this.#deps = deps;
   }
 

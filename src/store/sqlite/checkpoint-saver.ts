@@ -20,6 +20,7 @@ import {
   place,
   type CheckpointKey,
 } from '../checkpoint-rules.ts';
+import { exactly } from '../checkpoint-serde.ts';
 import type { Sealed, StoredCheckpoint } from './checkpoint-rows.ts';
 import { createCheckpointTable, type CheckpointTable, type KeyQuery } from './checkpoint-table.ts';
 
@@ -43,6 +44,7 @@ export class SqliteCheckpointSaver extends BaseCheckpointSaver {
 
   constructor(deps: CheckpointSaverDeps) {
     super();
+    this.serde = exactly(this.serde);
     this.#table = createCheckpointTable(deps.db);
     this.#keepHistory = deps.keepHistory;
     this.#accepts = deps.accepts ?? (() => true);

@@ -215,7 +215,7 @@ describe('the real OpenAI client against a local provider', () => {
   });
 
   test.each([
-    ['not JSON', '{"a": 1, "b', 'were not valid JSON'],
+    ['not JSON', '{"a": 1, "b', 'were not valid JSON of at most 30 levels'],
     ['of the wrong shape', '{"a":"one"}', 'are not valid: a:'],
   ])(
     'arguments %s: one clear sentence goes back, no stack, and the run goes on',

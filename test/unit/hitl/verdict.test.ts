@@ -270,13 +270,14 @@ describe('a response to what a graph asks in its own form', () => {
     });
   });
 
-  test('too long a response, and one that a checkpoint would change, are refused', () => {
+  test('too long a response, and one that LangGraph would take for something of its own, are refused', () => {
     expect(faults('x'.repeat(100_000))).toMatchObject([
       { message: expect.stringMatching(/longer/) },
     ]);
-    expect(faults([{ a: { lc: 2, type: 'undefined' } }])).toMatchObject([
-      { message: expect.stringMatching(/'lc'/) },
-    ]);
+    for (const key of ['lc', 'lg_name', '__overwrite__'])
+      expect(faults([{ a: { [key]: 2 } }])).toMatchObject([
+        { message: `has an object with the key '${key}'` },
+      ]);
   });
 
   test('its hash is the same whatever the order of its keys', () => {
