@@ -5,11 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import { loadConfig } from '../../../src/config/config.ts';
+import type { RawEnv } from '../../../src/config/env.ts';
 import { createContext, type Context } from '../../../src/context.ts';
 import { createHttpServer } from '../../../src/http/server.ts';
 import { createLoggers } from '../../../src/logger.ts';
+import type { MongoConnection } from '../../../src/store/mongo/index.ts';
 import { createSqliteErasureStore, openDatabase } from '../../../src/store/sqlite/index.ts';
-import { eventually } from '../../support/services.ts';
+import { describeMongo } from '../../support/mongo-service.ts';
+import { describeRedis, eventually, startRedis, type RedisServer } from '../../support/services.ts';
 import { isShape, list, object, type Shape } from '../../support/shape.ts';
 
 /** Section 13 of docs/PROTOCOL.md: everything that there is of a user comes out, and goes. */
@@ -27,9 +30,10 @@ interface Service {
 let folder: string;
 let service: Service;
 
-async function start(): Promise<Service> {
+async function start(env: RawEnv = {}): Promise<Service> {
+  const auth = { AUTH_MODE: 'jwt', JWT_SECRET: SECRET };
   const context = await createContext(
-    loadConfig({ DATA_DIR: folder, AUTH_MODE: 'jwt', JWT_SECRET: SECRET, SCAN_INTERVAL: '50ms' }),
+    loadConfig({ DATA_DIR: folder, ...auth, SCAN_INTERVAL: '50ms', ...env }),
     { loggers: createLoggers({ level: 'silent', replicaId: 'me' }) },
   );
   const server = createHttpServer(context.app);
@@ -76,12 +80,15 @@ const post = (user: User, path: string, body: object, method = 'POST') =>
 async function turn(user: User, text: string, over: object = {}): Promise<string> {
   const started = await json(post(user, '/api/chat', { text, ...over }));
   const conversationId = String(started['conversationId']);
-  await eventually('the answer waits or is over', async () => {
-    const status = await json(call(user, `/api/chat/status/${conversationId}`));
-    const { status: now } = object(status['generation']);
-    return now === 'paused' || now === 'completed';
-  });
+  await becomes(user, conversationId, ['paused', 'completed']);
   return conversationId;
+}
+
+async function becomes(user: User, conversationId: string, wanted: string[]): Promise<void> {
+  await eventually(`the answer is ${wanted.join(' or ')}`, async () => {
+    const status = await json(call(user, `/api/chat/status/${conversationId}`));
+    return wanted.includes(String(object(status['generation'])['status']));
+  });
 }
 
 /** Something of every kind. */
@@ -105,6 +112,7 @@ async function live(user: User): Promise<void> {
   const decision = { toolCallId: object(request)['toolCallId'], decision: 'approve' };
   const decisions = [{ ...decision, scope: 'always', reason: `because of ${word}` }];
   await post(user, '/api/chat/resume', { conversationId, actionId: action['actionId'], decisions });
+  await becomes(user, conversationId, ['completed']);
   const strict = await turn(user, 'strict', { metadata: { word } });
   await post(user, '/api/chat', { text: `no, ${word}`, conversationId: strict, onBusy: 'steer' });
 }
@@ -130,9 +138,8 @@ function found(word: string): number {
   return bytes.filter((content) => content.includes(word)).length;
 }
 
-beforeEach(async () => {
+beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'holdfast-me-'));
-  service = await start();
 });
 
 afterEach(async () => {
@@ -141,6 +148,10 @@ afterEach(async () => {
 });
 
 describe('all of a user', () => {
+  beforeEach(async () => {
+    service = await start();
+  });
+
   test('comes out as lines, with the bytes of files, and nothing of anybody else', async () => {
     await live('ann');
     await live('bob');
@@ -222,5 +233,61 @@ describe('all of a user', () => {
     expect(found(WORDS.ann)).toBe(0);
     expect(found(WORDS.bob)).toBeGreaterThan(1);
     service = await start();
+  });
+});
+
+/** Both: `ME_JOB_STORES=mongo,redis`. */
+const JOB_STORES = (process.env['ME_JOB_STORES'] ?? 'mongo').split(',');
+
+/** In how many keys of Redis a word is. */
+async function foundInRedis({ admin }: RedisServer, word: string): Promise<number> {
+  const read: Record<string, (key: string) => Promise<unknown>> = {
+    string: (key) => admin.get(key),
+    stream: (key) => admin.xrange(key, '-', '+'),
+    hash: (key) => admin.hgetall(key),
+    set: (key) => admin.smembers(key),
+    zset: (key) => admin.zrange(key, '0', '-1'),
+  };
+  const all = await Promise.all(
+    (await admin.keys('*')).map(async (key) => [key, await read[await admin.type(key)]?.(key)]),
+  );
+  return all.filter((entry) => JSON.stringify(entry).includes(word)).length;
+}
+
+/** In how many documents of a database it is. */
+async function foundInMongo({ db }: MongoConnection, word: string): Promise<number> {
+  const collections = await db.collections();
+  const all = await Promise.all(collections.map((at) => at.find({}, { raw: true }).toArray()));
+  return all.flat().filter((document) => Buffer.isBuffer(document) && document.includes(word))
+    .length;
+}
+
+describeRedis('all of a user, in a cluster', () => {
+  describeMongo('all of a user, in a cluster', (at) => {
+    test.each(JOB_STORES)(
+      'goes from both stores, records of generations in %s: not a word of it is left',
+      async (jobStore) => {
+        await using redis = await startRedis();
+        const uri = at.another();
+        const mongo = await at.connect(uri);
+        const stores = { REDIS_URL: redis.url, MONGODB_URI: uri };
+        service = await start({ PROFILE: 'cluster', JOB_STORE: jobStore, ...stores });
+        await live('ann');
+        await live('bob');
+        const found = (word: string): Promise<number[]> =>
+          Promise.all([foundInRedis(redis, word), foundInMongo(mongo, word)]);
+        const before = await exported('bob');
+        const ofBob = await found(WORDS.bob);
+        expect(Math.min(...(await found(WORDS.ann)), ...ofBob)).toBeGreaterThan(1);
+
+        expect((await erase('ann')).status).toBe(202);
+        await eventually('it is gone', async () => (await exported('ann')).length === 2);
+
+        expect(await found(WORDS.ann)).toEqual([0, 0]);
+        expect(await found(WORDS.bob)).toEqual(ofBob);
+        expect((await exported('bob')).slice(1)).toEqual(before.slice(1));
+        await service.close();
+      },
+    );
   });
 });
