@@ -180,7 +180,7 @@ async function handsOf(
     tools: tools.map((tool) => tool.bind(toolRun)),
     // Without tools there is nothing to approve and no second model call, and each step costs a checkpoint for each model call.
     middleware: [
-      ...(isRoot && tools.length > 0 ? [steeringMiddleware(request.steers)] : []),
+      ...(isRoot && (isOwn || tools.length > 0) ? [steeringMiddleware(request.steers)] : []),
       ...(tools.length > 0 ? [approval] : []),
       guard,
       ...(more.length > 0 ? [shownMiddleware(shown)] : []),

@@ -1,9 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { HumanMessage, ToolMessage, type BaseMessage } from '@langchain/core/messages';
+import { tool } from '@langchain/core/tools';
+import { createAgent } from 'langchain';
 import { z } from 'zod';
 import type { RunRequest, SteerMessage } from '../../../src/agent/agent-runner.ts';
 import type { AgentDefinition } from '../../../src/agent/catalog.ts';
-import { ownAgent } from '../../../src/agent/own-graph.ts';
+import { ownAgent, type GraphDeps } from '../../../src/agent/own-graph.ts';
 import { subAgentTool } from '../../../src/agent/sub-agent.ts';
 import { defineTool, type ToolDefinition } from '../../../src/agent/tools.ts';
 import { OPEN_POLICY } from '../../../src/hitl/tool-policy.ts';
@@ -124,6 +126,27 @@ describe('a message that comes meanwhile', () => {
 
     expect(error).toBeUndefined();
     expect(text).toBe('you said go. you said say s1. ');
+    expect(bodies.filter(({ type }) => type === 'steered')).toHaveLength(1);
+  });
+
+  test("is heard by a developer's own agent that uses the middleware it is given, between two steps", async () => {
+    const came: SteerMessage[] = [];
+    const model = playing([[tick(1)]], (call) => {
+      if (call === 1) came.push(steer('s1'));
+    });
+    const theirs = tool(async () => 'tock', { name: 'tick', schema: z.object({}) });
+    const graph = ({ guard, middleware }: GraphDeps) =>
+      createAgent({ model: guard(model), tools: [theirs], middleware });
+    const bench = createBench({
+      checkpoints: createMemoryCheckpoints(),
+      agents: [ownAgent({ id: 'own', graph })],
+    });
+    const { bodies, error } = await collect(
+      bench.runner.run(bench.request('go', { steers: async () => came })),
+    );
+
+    expect(error).toBeUndefined();
+    expect(model.sent.map(heardIn)).toEqual([['go'], ['go', 'result', 'say s1']]);
     expect(bodies.filter(({ type }) => type === 'steered')).toHaveLength(1);
   });
 
