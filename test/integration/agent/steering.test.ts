@@ -179,6 +179,27 @@ describe('a message that comes meanwhile', () => {
     expect(bodies.filter(({ type }) => type === 'steered')).toHaveLength(1);
   });
 
+  test('is heard by whom the user was handed to', async () => {
+    const came: SteerMessage[] = [];
+    const handing = callsOf({ id: 'call_hand_off_1x', name: 'hand_off_to_b', args: {} });
+    const model = playing([[handing], [tick(2)]], (call) => {
+      if (call === 2) came.push(steer('s1'));
+    });
+    const b = agentWith([ticking('tick')], { id: 'b' });
+    const bench = createBench({
+      checkpoints: createMemoryCheckpoints(),
+      agents: [agentWith([], { handOffs: [b] }), b],
+      models: modelsOf(model),
+    });
+    const { error } = await collect(
+      bench.runner.run(bench.request('go', { steers: async () => came })),
+    );
+
+    expect(error).toBeUndefined();
+    expect(heardIn(model.sent[2])).toEqual(['go', 'result', 'result', 'say s1']);
+    expect(model.sent).toHaveLength(3);
+  });
+
   test('gives no further tool calls and no further steps', async () => {
     const came: SteerMessage[] = [];
     const model = playing([[tick(1)], [tick(2)], [tick(3)]], (call) => {
