@@ -99,12 +99,13 @@ export class Core implements AsyncDisposable {
     const { jobs, clock, log, settings } = deps;
     const { driver, leaseTtl } = settings;
     this.#clock = clock;
-    this.#ticker = new FlushTicker(clock, settings.flushWindow);
+    const schedule = (task: () => void): void => deps.schedule(task);
+    this.#ticker = new FlushTicker({ clock, schedule }, settings.flushWindow);
     this.#titles = new Titles(deps);
     this.#previews = new Previews({
       hints: deps.hints,
       clock,
-      schedule: (task) => deps.schedule(task),
+      schedule,
       arrived: (preview) => hub.preview(preview),
     });
     const previews = this.#previews;
@@ -112,7 +113,7 @@ export class Core implements AsyncDisposable {
       previews,
       transport: deps.transport,
       clock,
-      schedule: (task) => deps.schedule(task),
+      schedule,
       onTailError: (err) => log.error({ err }, 'tail failed'),
     });
     this.#hub = hub;

@@ -232,12 +232,14 @@ export class LogHub implements AsyncDisposable {
   #moved(generationId: string, news: LogNews | undefined): void {
     const view = this.#views.get(generationId);
     if (!view || !this.#followed.has(generationId)) return;
+    const { seq } = view.head;
     if (!news || this.#mutex.busy(generationId) || !extend(view, news)) {
       return this.#advance(generationId);
     }
     view.settled(news.events.at(-1)?.seq ?? 0);
     this.#early.catchUp(view);
-    this.announce(view);
+    // Most of it came ahead.
+    if (view.head.seq > seq) this.announce(view);
     this.tune(view);
   }
 

@@ -119,8 +119,9 @@ export class LogWriter implements PreviewSource {
   /** Resolves when all that was appended so far is durable; rejects with FencedError, or the store's error. */
   async flush(): Promise<void> {
     const upTo = this.#head;
-    // What is under way is no longer in the queue, and not durable yet.
-    await this.#flushing;
+    // What is under way is no longer in the queue, and not durable yet. Without it the append is made before this returns:
+    // the ticker measures how long its flushes take.
+    if (this.#flushing) await this.#flushing;
     while (this.#queue.length > 0 && (this.#queue[0]?.stored.seq ?? Infinity) <= upTo) {
       this.#flushing ??= this.#store().finally(() => {
         this.#flushing = undefined;

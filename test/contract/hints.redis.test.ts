@@ -45,6 +45,37 @@ function describeOn(name: string, start: () => Promise<AsyncDisposable & { url: 
 describeOn('redis', () => startRedis());
 describeOn('redis cluster', startRedisCluster);
 
+/** Two replicas; `tell` says something to the second one until it was heard once more. `wait` makes time go by. */
+async function twoReplicas(server: { url: string }) {
+  let past = 0;
+  const clock = { ...systemClock, now: () => Date.now() + past };
+  const redis = await connectRedis({ url: server.url, log: silent });
+  const [one, two] = ['r1', 'r2'].map((replicaId) => createRedisHints({ redis, clock, replicaId }));
+  if (!one || !two) throw new Error('two replicas');
+  let heard = 0;
+  const listening = [one.listen(() => {}), two.listen(() => (heard += 1))];
+  const tell = async (): Promise<void> => {
+    const before = heard;
+    await eventually('it is heard', () => {
+      one.tell('r2', { type: 'queued' });
+      return heard > before;
+    });
+  };
+  const close = async (): Promise<void> => {
+    for (const each of listening) each[Symbol.dispose]();
+    await redis[Symbol.asyncDispose]();
+  };
+  return { tell, close, wait: (ms: number) => (past += ms) };
+}
+
+/** What the connections for hints did last. */
+async function quietLines(server: { admin: { call(...words: string[]): Promise<unknown> } }) {
+  const lines = String(await server.admin.call('CLIENT', 'LIST')).split('\n');
+  return lines
+    .filter((line) => line.includes(' name=holdfast-hints '))
+    .map((line) => / cmd=(\S+)/.exec(line)?.[1]);
+}
+
 describeRedis('hints: faults', () => {
   test('what is no hint is ignored, a cut connection comes back, and an outage is no error', async () => {
     await using server = await startRedis();
@@ -91,39 +122,6 @@ describeRedis('hints: faults', () => {
     stop[Symbol.dispose]();
     await redis[Symbol.asyncDispose]();
   });
-
-  /** Two replicas; `tell` says something to the second one until it was heard once more. `wait` makes time go by. */
-  async function twoReplicas(server: { url: string }) {
-    let past = 0;
-    const clock = { ...systemClock, now: () => Date.now() + past };
-    const redis = await connectRedis({ url: server.url, log: silent });
-    const [one, two] = ['r1', 'r2'].map((replicaId) =>
-      createRedisHints({ redis, clock, replicaId }),
-    );
-    if (!one || !two) throw new Error('two replicas');
-    let heard = 0;
-    const listening = [one.listen(() => {}), two.listen(() => (heard += 1))];
-    const tell = async (): Promise<void> => {
-      const before = heard;
-      await eventually('it is heard', () => {
-        one.tell('r2', { type: 'queued' });
-        return heard > before;
-      });
-    };
-    const close = async (): Promise<void> => {
-      for (const each of listening) each[Symbol.dispose]();
-      await redis[Symbol.asyncDispose]();
-    };
-    return { tell, close, wait: (ms: number) => (past += ms) };
-  }
-
-  /** What the connections for hints did last. */
-  async function quietLines(server: { admin: { call(...words: string[]): Promise<unknown> } }) {
-    const lines = String(await server.admin.call('CLIENT', 'LIST')).split('\n');
-    return lines
-      .filter((line) => line.includes(' name=holdfast-hints '))
-      .map((line) => / cmd=(\S+)/.exec(line)?.[1]);
-  }
 
   test('what is told to one replica goes on a connection without replies, which comes back', async () => {
     await using server = await startRedis();

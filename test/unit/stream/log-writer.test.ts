@@ -23,7 +23,7 @@ async function aWriter() {
   const view = await hub.refresh(GENERATION);
   if (!view) throw new Error('no log');
   hub.drive(view);
-  const ticker = new FlushTicker(clock, 100);
+  const ticker = new FlushTicker({ clock, schedule: (task) => task() }, 100);
   const previews = { wanted: () => false, offer() {}, withdraw() {} };
   const deps = { transport, hub, clock, ticker, previews, metrics: noMetrics };
   const head = async (): Promise<number> => (await store.info(GENERATION))?.head ?? 0;
@@ -121,5 +121,68 @@ describe('the pen of a driver', () => {
     await settle();
 
     expect(await head()).toBe(2);
+  });
+});
+
+/** Each flush takes `ms` of time; `turn` lets what waits for the next turn run. */
+function aTicker(ms: number) {
+  let now = 0;
+  const clock = new FakeClock();
+  const turns: (() => void)[] = [];
+  const ticker = new FlushTicker(
+    {
+      clock: { now: () => now, after: (wait, fn) => clock.after(wait, fn) },
+      schedule: (task) => void turns.push(task),
+    },
+    100,
+  );
+  const flushed: string[] = [];
+  const log = (name: string) => ({
+    async flush() {
+      flushed.push(name);
+      now += ms;
+    },
+  });
+  return { ticker, clock, flushed, log, turn: () => turns.shift()?.() };
+}
+
+describe('the ticker of all pens', () => {
+  test('lets others have their turn between many flushes, and forgets none', async () => {
+    const { ticker, clock, flushed, log, turn } = aTicker(0.5);
+    for (const name of 'abcde') ticker.add(log(name));
+    await clock.advance(100);
+    const first = flushed.join('');
+    turn();
+    const second = flushed.join('');
+    turn();
+    turn();
+
+    expect([first, second]).toEqual(['ab', 'abcd']);
+    expect(flushed.join('')).toBe('abcde');
+  });
+
+  test('who left while it waited for its turn is not flushed, who came later is', async () => {
+    const { ticker, clock, flushed, log, turn } = aTicker(1);
+    const [a, b, c] = ['a', 'b', 'c'].map(log);
+    if (!a || !b || !c) throw new Error('three logs');
+    for (const each of [a, b]) ticker.add(each);
+    await clock.advance(100);
+    ticker.remove(b);
+    ticker.add(c);
+    turn();
+    await clock.advance(100);
+
+    expect(flushed.join('')).toBe('ac');
+  });
+
+  test('a window that ends before all had their turn comes behind them', async () => {
+    const { ticker, clock, flushed, log, turn } = aTicker(1);
+    for (const name of 'abc') ticker.add(log(name));
+    await clock.advance(100);
+    ticker.add(log('d'));
+    await clock.advance(100);
+    for (let turns = 0; turns < 5; turns += 1) turn();
+
+    expect(flushed.join('')).toBe('abcd');
   });
 });
