@@ -72,7 +72,9 @@ export function useTabs(): Tabs {
 
   const profile = async (width: number): Promise<BrowserContext> => {
     browser ??= await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
-    const context = await browser.newContext({ viewport: { width, height: 760 } });
+    const viewport = { width, height: 760 };
+    // Each frame of an animation is painted by the processor here.
+    const context = await browser.newContext({ viewport, reducedMotion: 'reduce' });
     context.setDefaultTimeout(25_000);
     await context.addInitScript(WATCH);
     context.on('page', watch);
