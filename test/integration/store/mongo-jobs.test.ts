@@ -99,6 +99,23 @@ describeMongo('jobs of many replicas', (at) => {
       expect(tally(results)).toEqual({ inserted: 1, duplicate: 49 });
     });
 
+    test('of 20 turns and 20 steers with one key at all replicas at once one is stored', async () => {
+      const key = 'tenant/user/same';
+      const answers = await Promise.all(times(20, () => inserted()));
+
+      const results = await Promise.all(
+        answers.flatMap((job, n) => [
+          replica(n).compareAndSet(steered(job, key), 1),
+          replica(n + 1).insert(aQueuedJob({ idempotencyKey: key }), NO_LIMIT),
+        ]),
+      );
+
+      expect([
+        { stored: 1, key_taken: 19, duplicate: 20 },
+        { key_taken: 20, inserted: 1, duplicate: 19 },
+      ]).toContainEqual(tally(results));
+    });
+
     test('of 50 inserts into one conversation one is stored', async () => {
       const results = await Promise.all(
         times(50, (n) => replica(n).insert(aQueuedJob({ conversationId: 'conv' }), NO_LIMIT)),
