@@ -83,9 +83,9 @@ let built = false;
 function buildIfStale(): void {
   if (built) return;
   const lock = join(ROOT, 'node_modules/.holdfast-build.lock');
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 180_000;
   while (!tryLock(lock)) {
-    if (Date.now() > deadline) throw new Error(`${lock} is held for a minute`);
+    if (Date.now() > deadline) throw new Error(`${lock} is held for three minutes`);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
   }
   try {
