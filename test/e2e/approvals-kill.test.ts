@@ -28,7 +28,7 @@ const SEED = Number(process.env['RACE_SEED'] ?? 1);
 const KILLS = Number(process.env['APPROVAL_KILLS'] ?? 1);
 const TURNS = 20;
 const PATIENCE_MS = 20_000;
-const COMMANDS = ['approve 2', 'strict', 'approve', 'twice'];
+const COMMANDS = ['approve 2', 'strict', 'approve', 'twice', 'sub'];
 const UNSAFE = new Set(['send_email', 'delete_file']);
 const RECOVERIES = ['retry', 'done', 'skip'] as const;
 
@@ -183,7 +183,9 @@ async function checkMessage(it: Case, lines: LedgerLine[]): Promise<void> {
   const executed = linesOf(lines, it.watched.turn.generationId);
   const calls = list(message['content'])
     .filter(isShape)
-    .filter(({ type }) => type === 'tool_call');
+    // A sub-agent has no effect of its own: its calls have theirs.
+    .filter(({ type, name }) => type === 'tool_call' && name !== 'helper');
+  expect(calls.length).toBeGreaterThan(0);
   for (const call of calls) {
     const recovery = it.recovered.get(callId(call));
     expect({ recovery, status: call['status'] }).toEqual({
