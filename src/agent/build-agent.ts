@@ -12,6 +12,7 @@ import type { FlowGate } from './flow-gate.ts';
 import { GuardedModel, noteCall } from './guarded-model.ts';
 import { handOffTools, reachable } from './hand-off.ts';
 import { HandOffSet } from './hand-off-set.ts';
+import { imageTokensOf } from './image-tokens.ts';
 import { instructionsFor } from './instructions.ts';
 import type { ApprovalValue } from './interrupt-value.ts';
 import type { RunInput, RunnerDeps, RunOptions } from './langgraph-runner.ts';
@@ -196,6 +197,7 @@ function contextOf(definition: SubAgentDefinition, options: ContextOptions, run:
   const by = options.model ?? { name: definition.model, provider: definition.provider };
   return contextMiddleware({
     options,
+    imageTokens: imageTokensOf(definition.model, definition.provider),
     whole: (messages) => noteCall(messages, { maxSteps: definition.maxSteps, usedToolIds }),
     async ask(messages) {
       const resolved = await deps.models.resolve(by.name, {}, by.provider);

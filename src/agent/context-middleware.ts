@@ -29,6 +29,8 @@ export interface ContextOptions {
 
 export interface ContextDeps {
   options: ContextOptions;
+  /** What an image costs the agent's model. */
+  imageTokens: number;
   /** Told of the whole history before it is shortened. */
   whole(messages: BaseMessage[]): void;
   /** Asks the model for summaries, which nobody hears. */
@@ -69,7 +71,8 @@ function request(before: string | undefined, piece: string): BaseMessage[] {
  * into the summary, and may cut the question.
  */
 export function contextMiddleware(deps: ContextDeps) {
-  const { options, summaries, seed, signal } = deps;
+  const { summaries, seed, signal } = deps;
+  const options = { ...deps.options, imageTokens: deps.imageTokens };
 
   /** The longest beginning that may go and that somebody summarised before. */
   function remembered(messages: readonly BaseMessage[]): Summary | undefined {
@@ -111,9 +114,9 @@ export function contextMiddleware(deps: ContextDeps) {
     messages: BaseMessage[],
     kept: Summary | undefined,
   ): Promise<Summary | undefined> {
-    if (tokensOfAll(messages) <= options.maxTokens) return undefined;
+    if (tokensOfAll(messages, options) <= options.maxTokens) return undefined;
     const known = coveredBy(messages, kept) > 0 ? kept : remembered(messages);
-    if (tokensOfAll(summarised(messages, known)) <= options.maxTokens) return known;
+    if (tokensOfAll(summarised(messages, known), options) <= options.maxTokens) return known;
     try {
       return await longer(messages, known);
     } catch (error) {

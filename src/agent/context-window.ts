@@ -1,6 +1,8 @@
 import { AIMessage, HumanMessage, ToolMessage } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
 import { isRecord } from './chunk-content.ts';
+import { filesOf, isImage, MODEL_FILES } from './file-blocks.ts';
+import { MOST_IMAGE_TOKENS } from './image-tokens.ts';
 import { isQuestion } from './steering.ts';
 
 /** What of a history a model is shown; pure. Messages are never changed in place. */
@@ -10,6 +12,8 @@ export interface WindowLimits {
   maxTokens: number;
   /** Newest messages that always stay. */
   keepMessages: number;
+  /** Of each image; the most that any provider counts where not given. */
+  imageTokens?: number;
 }
 
 /** Stands for everything up to and with a message. */
@@ -21,7 +25,8 @@ export interface Summary {
 const BYTES_PER_TOKEN = 4;
 /** Roles, names and separators. */
 const TOKENS_PER_MESSAGE = 4;
-const TOKENS_PER_IMAGE = 1_500;
+/** Of a file that a model is given a line of only. */
+const TOKENS_PER_LINE = 16;
 
 const GAP = '[Earlier messages of this conversation are left out.]';
 
@@ -29,17 +34,17 @@ function tokensOfText(text: string): number {
   return Math.ceil(Buffer.byteLength(text, 'utf8') / BYTES_PER_TOKEN);
 }
 
-function tokensOfBlock(block: unknown): number {
+function tokensOfBlock(block: unknown, imageTokens: number): number {
   const text = isRecord(block) ? (block['text'] ?? block['thinking']) : undefined;
-  return typeof text === 'string' ? tokensOfText(text) : TOKENS_PER_IMAGE;
+  return typeof text === 'string' ? tokensOfText(text) : imageTokens;
 }
 
-export function tokensOf(message: BaseMessage): number {
+function tokensOf(message: BaseMessage, imageTokens: number): number {
   const { content } = message;
   const words =
     typeof content === 'string'
       ? tokensOfText(content)
-      : content.reduce((sum, block) => sum + tokensOfBlock(block), 0);
+      : content.reduce((sum, block) => sum + tokensOfBlock(block, imageTokens), 0);
   const calls = AIMessage.isInstance(message) ? (message.tool_calls ?? []) : [];
   const asked = calls.reduce((sum, { name, args }) => {
     return sum + tokensOfText(name) + tokensOfText(JSON.stringify(args));
@@ -47,8 +52,15 @@ export function tokensOf(message: BaseMessage): number {
   return TOKENS_PER_MESSAGE + words + asked;
 }
 
-export function tokensOfAll(messages: readonly BaseMessage[]): number {
-  return messages.reduce((sum, message) => sum + tokensOf(message), 0);
+/** With the images that the user's messages name: of them a model is given the newest, and of the others a line. */
+export function tokensOfAll(
+  messages: readonly BaseMessage[],
+  { imageTokens = MOST_IMAGE_TOKENS }: Pick<WindowLimits, 'imageTokens'> = {},
+): number {
+  const words = messages.reduce((sum, message) => sum + tokensOf(message, imageTokens), 0);
+  const images = messages.flatMap(filesOf).filter(isImage).length;
+  const given = Math.min(images, MODEL_FILES.images);
+  return words + given * imageTokens + (images - given) * TOKENS_PER_LINE;
 }
 
 /** Indices at which the history may be cut: never between a call and its results. */
@@ -100,7 +112,7 @@ function fitting(messages: readonly BaseMessage[], limits: WindowLimits): BaseMe
   const most = mostToDrop(messages, limits);
   let left: BaseMessage[] = [...messages];
   for (const cut of cuts(messages)) {
-    if (cut > most || tokensOfAll(left) <= limits.maxTokens) break;
+    if (cut > most || tokensOfAll(left, limits) <= limits.maxTokens) break;
     left = without(messages, cut);
   }
   return left;
@@ -131,7 +143,7 @@ export function shown(
   summary: Summary | undefined,
   limits: WindowLimits,
 ): BaseMessage[] {
-  if (tokensOfAll(messages) <= limits.maxTokens) return [...messages];
+  if (tokensOfAll(messages, limits) <= limits.maxTokens) return [...messages];
   const count = coveredBy(messages, summary);
   const known = summary && count > 0 ? [wordsFor(summary)] : [];
   const rest = count > 0 ? without(messages, count) : messages;

@@ -46,6 +46,7 @@ export const MODEL_FILES = {
 } as const;
 
 const IMAGES = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
+export const isImage = ({ mediaType }: Pick<Ref, 'mediaType'>): boolean => IMAGES.has(mediaType);
 const TEXTS = /^text\/|^application\/json$/;
 
 type Block = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } };
@@ -68,7 +69,7 @@ class Filler {
   }
 
   async block(file: Ref): Promise<Block[]> {
-    if (IMAGES.has(file.mediaType)) return [await this.#image(file)];
+    if (isImage(file)) return [await this.#image(file)];
     return TEXTS.test(file.mediaType) ? [await this.#text(file)] : [];
   }
 

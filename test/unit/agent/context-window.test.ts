@@ -3,6 +3,8 @@ import { AIMessage, HumanMessage, ToolMessage } from '@langchain/core/messages';
 import type { BaseMessage } from '@langchain/core/messages';
 import fc from 'fast-check';
 import { shown, tokensOfAll } from '../../../src/agent/context-window.ts';
+import { FILES_KEY } from '../../../src/agent/file-blocks.ts';
+import { imageTokensOf } from '../../../src/agent/image-tokens.ts';
 import { providerFaults } from '../../support/provider-rules.ts';
 
 const RUNS = Number(process.env['CONTEXT_RUNS'] ?? '100');
@@ -110,5 +112,54 @@ describe('what is shown of any history', () => {
     );
 
     expect(counterexample).toBeNull();
+  });
+});
+
+describe('images', () => {
+  const withImages = (id: string, count: number) =>
+    new HumanMessage({
+      id,
+      content: 'Look.',
+      additional_kwargs: {
+        [FILES_KEY]: Array.from({ length: count }, (_, n) => {
+          return { fileId: `${id}${n}`, name: 'a.png', mediaType: 'image/png' };
+        }).concat({ fileId: 't', name: 'a.txt', mediaType: 'text/plain' }),
+      },
+    });
+  const answer = (id: string) => new AIMessage({ id, content: 'I see.' });
+
+  test('cost what the provider of the model counts at most', () => {
+    const local = { name: 'local', type: 'openai' as const, baseUrl: 'http://a', apiKey: '' };
+
+    expect(imageTokensOf('openai:gpt-5', undefined)).toBe(1_445);
+    expect(imageTokensOf('anthropic:claude', undefined)).toBe(1_600);
+    expect(imageTokensOf('local:anthropic', local)).toBe(1_445);
+    expect(imageTokensOf('demo', undefined)).toBe(1_600);
+  });
+
+  test('are counted where messages name them, and those that are not given cost a line', () => {
+    const bare = tokensOfAll([withImages('m', 0)]);
+    const costOf = (count: number) =>
+      tokensOfAll([withImages('m', count)], { imageTokens: 1_000 }) - bare;
+
+    expect([0, 1, 10].map(costOf)).toEqual([0, 1_000, 10_000]);
+    expect(costOf(12)).toBe(10_032);
+    expect(tokensOfAll([withImages('m', 1)]) - bare).toBe(1_600);
+    const block = { type: 'image_url' as const, image_url: { url: 'data:image/png;base64,AA' } };
+    expect(tokensOfAll([new HumanMessage({ content: [block] })], { imageTokens: 9 })).toBe(13);
+  });
+
+  test('of old messages go where there is no room for them', () => {
+    const history = [withImages('m1', 3), answer('m2'), withImages('m3', 1), answer('m4')];
+    const of = { maxTokens: 2_000, keepMessages: 1, imageTokens: 1_000 };
+
+    expect(shown(history, undefined, of).map(({ id }) => id)).toEqual([
+      'context',
+      'm2',
+      'm3',
+      'm4',
+    ]);
+    expect(shown(history, undefined, { ...of, maxTokens: 5_000 })).toHaveLength(4);
+    expect(shown(history, undefined, { ...of, imageTokens: 400 })).toHaveLength(4);
   });
 });
