@@ -3,6 +3,7 @@ import type { BaseMessage } from '@langchain/core/messages';
 import { createMiddleware } from 'langchain';
 import { ONE_HAND_OFF } from './hand-off.ts';
 import { MAX_ARGS_DEPTH } from './kept-args.ts';
+import { namedTools } from './named-tools.ts';
 import { ALL_SHOWN, type Shown } from './shown-tools.ts';
 import type { ToolDefinition } from './tools.ts';
 import { beyondLimit, isUsedUp } from './tool-limit.ts';
@@ -76,10 +77,13 @@ export function toolGuard(
   return createMiddleware({
     name: 'ToolGuard',
     // The tools stay named: providers refuse a history of calls without them.
-    wrapModelCall: (request, handler) =>
-      handler(
-        isUsedUp(request.messages, maxToolCalls) ? { ...request, toolChoice: 'none' } : request,
-      ),
+    wrapModelCall(request, handler) {
+      const { messages } = request;
+      const named = request.tools.length === 0 ? namedTools(messages) : [];
+      if (named.length > 0) return handler({ ...request, tools: named, toolChoice: 'none' });
+      const isOver = isUsedUp(messages, maxToolCalls);
+      return handler(isOver ? { ...request, toolChoice: 'none' } : request);
+    },
     async wrapToolCall(request, handler) {
       const { id = '', name } = request.toolCall;
       const { messages } = request.state;

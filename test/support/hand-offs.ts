@@ -5,6 +5,7 @@ import { askUserTool } from '../../src/agent/ask-user.ts';
 import { plainAgent } from '../../src/agent/catalog.ts';
 import type { AgentDefinition } from '../../src/agent/catalog.ts';
 import type { Checkpoints } from '../../src/agent/checkpoints.ts';
+import type { Meter } from '../../src/agent/meter.ts';
 import { subAgentTool } from '../../src/agent/sub-agent.ts';
 import { defineTool } from '../../src/agent/tools.ts';
 import type { ToolDefinition } from '../../src/agent/tools.ts';
@@ -21,6 +22,8 @@ import { StrictLedger } from './strict-ledger.ts';
  */
 
 export interface Step {
+  /** Tokens that its provider tells. */
+  tokens?: number;
   calls?: { id: string; name: string; args?: unknown }[];
   say?: string;
 }
@@ -51,6 +54,7 @@ export function handOffBench(options: {
   checkpoints: Checkpoints;
   script: Script;
   policy?: CallPolicy;
+  meter?: Meter;
   change?: (agents: Record<string, AgentDefinition>) => void;
 }): HandOffBench {
   const { checkpoints, script, policy } = options;
@@ -101,6 +105,7 @@ export function handOffBench(options: {
     checkpoints,
     agents,
     ...(policy && { policy }),
+    ...(options.meter && { meter: options.meter }),
     models: {
       check: async () => undefined,
       async resolve(name) {
@@ -117,6 +122,7 @@ export function handOffBench(options: {
 
 /** The first step of the agent's that the messages do not have yet: the same words whenever it is asked anew. */
 function fieldsOf(steps: Step[], messages: BaseMessage[], id: string): Fields[] {
+  if (messages[0]?.text.startsWith('You keep the memory')) return [{ content: 'a summary' }];
   const said = new Set(
     messages.flatMap((message) => [
       message.text,
@@ -127,8 +133,11 @@ function fieldsOf(steps: Step[], messages: BaseMessage[], id: string): Fields[] 
   );
   const next = steps.find(({ calls, say = '' }) => !said.has(calls?.[0]?.id ?? say));
   if (!next) return [{ content: `${id} has nothing more to say` }];
-  const { calls, say = '' } = next;
-  if (!calls) return [{ content: say }];
-  const whole = calls.map((call) => ({ ...call, args: call.args ?? {} }));
-  return [{ ...callsOf(...whole), content: say }];
+  const { calls, say = '', tokens } = next;
+  const whole = (calls ?? []).map((call) => ({ ...call, args: call.args ?? {} }));
+  const fields: Fields = { ...(calls ? callsOf(...whole) : {}), content: say };
+  if (tokens === undefined) return [fields];
+  const usage = { input_tokens: tokens, output_tokens: 1, total_tokens: tokens + 1 };
+  Reflect.set(fields, 'usage_metadata', usage);
+  return [fields];
 }

@@ -1,91 +1,34 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { defineTool } from '../../../src/agent/tools.ts';
 import { openService, type Service, type ServiceOptions } from '../../../src/service.ts';
-import { request, turnOf, type ApiAnswer, type Turn } from '../../support/api.ts';
-import { startFakeOpenAi } from '../../support/fake-openai.ts';
+import { request } from '../../support/api.ts';
 import type { Answer, FakeOpenAi } from '../../support/fake-openai.ts';
+import {
+  approve,
+  ask,
+  FileServices,
+  generationOf,
+  local,
+  streamOf,
+} from '../../support/file-services.ts';
 import { sayer } from '../../support/graphs.ts';
 import { answer, calls, sent, sum } from '../../support/played-model.ts';
 import { eventually } from '../../support/services.ts';
-import { isShape, type Shape } from '../../support/shape.ts';
 
-let folder = '';
-let services: Service[] = [];
-let providers: FakeOpenAi[] = [];
+let files: FileServices;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'holdfast-file-'));
+  files = await FileServices.open();
 });
 
-afterEach(async () => {
-  await Promise.all(services.map((service) => service.close()));
-  await Promise.all(providers.map((provider) => provider[Symbol.asyncDispose]()));
-  await rm(folder, { recursive: true });
-  services = [];
-  providers = [];
-});
+afterEach(() => files[Symbol.asyncDispose]());
 
-async function provider(...answers: Answer[]): Promise<FakeOpenAi> {
-  const made = await startFakeOpenAi(answers);
-  providers.push(made);
-  return made;
-}
-
-const write = (text: string): Promise<void> => writeFile(join(folder, 'holdfast.yaml'), text);
-
-async function start(text: string, more: ServiceOptions = {}): Promise<Service> {
-  await write(text);
-  const service = await openService({
-    ...more,
-    env: {
-      PORT: '0',
-      LOG_LEVEL: 'silent',
-      DATA_DIR: folder,
-      DRAIN_GRACE: '0ms',
-      HOLDFAST_CONFIG: join(folder, 'holdfast.yaml'),
-      MY_KEY: 'sk-of-the-file',
-    },
-  });
-  services.push(service);
-  return service;
-}
-
-async function generationOf(service: Service, turn: Turn): Promise<Shape> {
-  const path = `/api/chat/status/${turn.conversationId}`;
-  const { generation } = (await request(service.url, { path })).json;
-  return isShape(generation) ? generation : {};
-}
-
-/** A turn, until it waits or is over. */
-async function ask(service: Service, text: string, more: Shape = {}) {
-  const begun = await request(service.url, { path: '/api/chat', body: { text, ...more } });
-  const turn = turnOf(begun.json);
-  let generation: Shape = {};
-  await eventually('the answer waits or is over', async () => {
-    generation = await generationOf(service, turn);
-    return !['queued', 'running', 'finalizing'].includes(String(generation['status']));
-  });
-  return { turn, generation };
-}
-
-function approve(service: Service, turn: Turn, { pendingAction }: Shape): Promise<ApiAnswer> {
-  const action = z
-    .object({ actionId: z.string(), requests: z.array(z.object({ toolCallId: z.string() })) })
-    .parse(pendingAction);
-  const decisions = action.requests.map(({ toolCallId }) => ({ toolCallId, decision: 'approve' }));
-  const body = { generationId: turn.generationId, actionId: action.actionId, decisions };
-  return request(service.url, { path: '/api/chat/resume', body });
-}
-
-const streamOf = async (service: Service, turn: Turn): Promise<string> =>
-  (await request(service.url, { path: turn.streamPath })).text;
-
-const local = ({ baseURL }: FakeOpenAi): string =>
-  `providers: { local: { type: openai, baseUrl: "${baseURL}", apiKey: "\${MY_KEY}" } }\n`;
+const provider = (...answers: Answer[]): Promise<FakeOpenAi> => files.provider(...answers);
+const write = (text: string): Promise<void> => files.write(text);
+const start = (text: string, more?: ServiceOptions): Promise<Service> => files.start(text, more);
 
 describe('agents of a file', () => {
   test('run as they stand there, and every turn of a conversation has the same instructions', async () => {
@@ -163,7 +106,7 @@ agents: [{ id: a, model: local:m, tools: [calculator], maxToolCalls: 2, toolAppr
     expect(sent(model).map((each) => each.tool_choice)).toEqual([undefined, 'none', 'none']);
   });
 
-  test('call those below them, to any depth', async () => {
+  test('call those below them, to any depth, and these hand over to nobody', async () => {
     const model = await provider(
       calls(['ask_b', { task: 'for b' }]),
       calls(['c', { task: 'for c' }]),
@@ -174,8 +117,8 @@ agents: [{ id: a, model: local:m, tools: [calculator], maxToolCalls: 2, toolAppr
     );
     const service = await start(`${local(model)}
 agents:
-  - { id: a, model: local:a, instructions: I am a., subagents: [{ agent: b, name: ask_b, description: Asks b. }] }
-  - { id: b, description: The second., model: local:b, instructions: I am b., subagents: [c] }
+  - { id: a, description: The first., model: local:a, instructions: I am a., subagents: [{ agent: b, name: ask_b, description: Asks b. }] }
+  - { id: b, description: The second., model: local:b, instructions: I am b., subagents: [c], handoffs: [a] }
   - { id: c, description: The third., model: local:c, instructions: "I am {{agent.id}}.", tools: [calculator] }
 `);
 
@@ -238,7 +181,7 @@ defaultAgent: coded
       ],
     });
     await expect(
-      openService({ tools: [greet, greet], env: { PORT: '0', DATA_DIR: folder } }),
+      openService({ tools: [greet, greet], env: { PORT: '0', DATA_DIR: files.folder } }),
     ).rejects.toThrow("There are two tools called 'greet'.");
   });
 });
@@ -277,7 +220,7 @@ describe('another file while the service runs', () => {
 
     await write(asking(model, 'new').replace('tools: [calculator]', 'tools: [calculater]'));
     const faulty = await service.reload();
-    await rm(join(folder, 'holdfast.yaml'));
+    await rm(join(files.folder, 'holdfast.yaml'));
     const gone = await service.reload();
     await ask(service, 'go');
 
@@ -306,9 +249,9 @@ describe('another file while the service runs', () => {
     ['bytes.yaml', "bytes.yaml: can't be read: is no text in UTF-8"],
     ['huge.yaml', 'huge.yaml: is larger than 1 MB'],
   ])('that is no file is refused at the start: %s', async (name, fault) => {
-    await writeFile(join(folder, 'bytes.yaml'), Buffer.from([0x61, 0xff, 0xfe]));
-    await writeFile(join(folder, 'huge.yaml'), ' '.repeat(5_000_000));
-    const env = { PORT: '0', DATA_DIR: folder, HOLDFAST_CONFIG: join(folder, name) };
+    await writeFile(join(files.folder, 'bytes.yaml'), Buffer.from([0x61, 0xff, 0xfe]));
+    await writeFile(join(files.folder, 'huge.yaml'), ' '.repeat(5_000_000));
+    const env = { PORT: '0', DATA_DIR: files.folder, HOLDFAST_CONFIG: join(files.folder, name) };
 
     await expect(openService({ env })).rejects.toThrow(fault);
   });
@@ -319,125 +262,5 @@ describe('another file while the service runs', () => {
     ).rejects.toThrow(
       "The configuration file has 2 faults:\n  holdfast.yaml:1: agents[1].id: 'b' is the id of agents[0] already\n  holdfast.yaml:1: agents[0].model: there is no provider 'x'; providers: openai, anthropic",
     );
-  });
-});
-
-const handing = (model: FakeOpenAi, instructions = 'I am billing.'): string => `${local(model)}
-agents:
-  - { id: desk, description: Receives., model: local:d, instructions: I am the desk., handoffs: [billing] }
-  - id: billing
-    name: Billing
-    description: Knows the prices.
-    model: local:b
-    instructions: "${instructions}"
-    tools: [calculator]
-    toolApproval: { ask: [calculator] }
-    approvers: ["role:cashier"]
-    handoffs: [desk]
-`;
-const toBilling = calls(['hand_off_to_billing', { reason: 'money' }]);
-
-async function over(service: Service, turn: Turn): Promise<Shape> {
-  let generation: Shape = {};
-  await eventually('it is over', async () => {
-    generation = await generationOf(service, turn);
-    return ['completed', 'failed'].includes(String(generation['status']));
-  });
-  return generation;
-}
-
-describe('an agent of the file that hands over', () => {
-  test('is followed by the other one, also in later turns, which have the call with its result', async () => {
-    const model = await provider(
-      toBilling,
-      answer('It is 42.'),
-      answer('Still 42.'),
-      answer('Made again.'),
-    );
-    const service = await start(handing(model));
-
-    const first = await ask(service, 'what is the price?');
-    const { conversationId, responseMessageId } = first.turn;
-    const second = await ask(service, 'and now?', { conversationId });
-    const body = { conversationId, messageId: responseMessageId };
-    await request(service.url, { path: '/api/chat/regenerate', body });
-    await eventually('it is made again', async () => model.requests.length === 4);
-    const agents = await request(service.url, { path: '/api/agents' });
-
-    expect(sent(model).map(({ model, system, tools }) => [model, system, tools])).toEqual([
-      ['d', 'I am the desk.', ['hand_off_to_billing']],
-      ['b', 'I am billing.', ['calculator', 'hand_off_to_desk']],
-      ['b', 'I am billing.', ['calculator', 'hand_off_to_desk']],
-      ['b', 'I am billing.', ['calculator', 'hand_off_to_desk']],
-    ]);
-    expect(sent(model)[1]?.last).toBe('Billing answers the user from here on.');
-    expect(first.generation).toMatchObject({
-      status: 'completed',
-      state: { message: { agentId: 'billing', model: 'local:b' } },
-    });
-    expect(await streamOf(service, first.turn)).toMatch(
-      /event: hand_off\ndata: \{"seq":\d+,"at":"[^"]+","toolCallId":"[^"]+","agentId":"billing","model":"local:b"\}/,
-    );
-    const { messages } = z
-      .object({ messages: z.array(z.object({ role: z.string() })) })
-      .parse(model.requests[2]?.body);
-    expect(messages.map(({ role }) => role)).toEqual([
-      'system',
-      'user',
-      'assistant',
-      'tool',
-      'assistant',
-      'user',
-    ]);
-    expect(await streamOf(service, second.turn)).toContain('"route":{"by":"conversation"}');
-    expect(agents.json).toMatchObject({
-      items: [
-        { agentId: 'desk', capabilities: { handoffs: ['billing'], approvals: true } },
-        { agentId: 'billing', capabilities: { handoffs: ['desk'], approvals: true } },
-      ],
-    });
-    await eventually('all is over', async () => {
-      const active = await request(service.url, { path: '/api/chat/active' });
-      return active.text === '{"generations":[]}';
-    });
-  });
-
-  test('and a pause of the other one outlive a reload, which is for the next turn', async () => {
-    const model = await provider(toBilling, calls(sum('6*7')), answer('It is 42.'));
-    const service = await start(handing(model));
-    const { turn, generation } = await ask(service, 'what is the price?');
-
-    await write(handing(model, 'I am new.'));
-    const reloaded = await service.reload();
-    const decided = await approve(service, turn, generation);
-    const end = await over(service, turn);
-
-    expect([reloaded, decided.status, end['status']]).toEqual([true, 202, 'completed']);
-    expect(generation['pendingAction']).toMatchObject({ agentId: 'billing' });
-    expect(sent(model).map(({ system }) => system)).toEqual([
-      'I am the desk.',
-      'I am billing.',
-      'I am billing.',
-    ]);
-  });
-
-  test('goes on in the other one after a restart; with another file that is refused', async () => {
-    const model = await provider(toBilling, calls(sum('6*7')), answer('It is 42.'));
-    const first = await start(handing(model));
-    const { turn, generation } = await ask(first, 'what is the price?');
-    await first.close();
-
-    const changed = await start(handing(model, 'I am new.'));
-    const refused = await approve(changed, turn, generation);
-    await changed.close();
-    const same = await start(handing(model));
-    const decided = await approve(same, turn, generation);
-    const end = await over(same, turn);
-
-    expect(refused.json).toMatchObject({ error: { code: 'AGENT_CHANGED' } });
-    expect(decided.status).toBe(202);
-    expect(end).toMatchObject({ status: 'completed', state: { message: { agentId: 'billing' } } });
-    expect(sent(model).map((each) => each.model)).toEqual(['d', 'b', 'b']);
-    expect(sent(model)[2]?.last).toContain('42');
   });
 });
