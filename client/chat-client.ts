@@ -59,6 +59,12 @@ export interface Turn {
   readonly done: Promise<StreamState>;
 }
 
+/** As it is found after a reload. */
+export interface AttachedTurn extends Turn {
+  /** What the user wrote meanwhile (`onBusy: 'steer'`) and the agent had not heard yet, oldest first. */
+  readonly unheard: readonly { messageId: string; text: string }[];
+}
+
 export interface PageOptions extends CallOptions {
   cursor?: string | null;
   limit?: number;
@@ -102,7 +108,7 @@ export interface ChatClient {
   /** Goes on with an unfinished answer: a new one, which follows it. */
   continue(answer: MessageRef, options?: AgainOptions): Promise<Turn>;
   /** The live or the last answer of a conversation, as after a reload; undefined where nothing was ever said. */
-  attach(conversationId: string, options?: CallOptions): Promise<Turn | undefined>;
+  attach(conversationId: string, options?: CallOptions): Promise<AttachedTurn | undefined>;
   /** One decision for each call of the action; the answer goes on in the same turn. */
   decide(action: ActionRef, decisions: Decision[], options?: CallOptions): Promise<Resumed>;
   /** By the ids of the questions; a text where there is but one. */
@@ -145,6 +151,7 @@ interface Status {
     status: GenerationStatus;
     cursor: string;
     state: StreamState;
+    unheard?: AttachedTurn['unheard'];
   };
 }
 
@@ -239,12 +246,13 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
       const path = `/chat/status/${encodeURIComponent(conversationId)}`;
       const { generation } = await api.call<Status>({ path, signal });
       if (!generation) return undefined;
-      const { generationId, status, cursor, state } = generation;
+      const { generationId, status, cursor, state, unheard = [] } = generation;
       const messageId = state.message.parentMessageId ?? '';
-      return liveTurn(
+      const turn = liveTurn(
         { generationId, conversationId, messageId },
         { place: { cursor, seq: 0, state }, over: !LIVE.has(status) },
       );
+      return Object.assign(turn, { unheard });
     },
 
     decide: (action, decisions, given) => resume(action, { decisions }, given),

@@ -15,6 +15,7 @@ export type {
   Resumed,
   SendOptions,
   Target,
+  AttachedTurn,
   Turn,
 } from './chat-client.ts';
 export { ApiError } from './api.ts';

@@ -43,13 +43,14 @@ const STATE = {
   status: 'running',
   message: { messageId: 'r1', parentMessageId: 'm1', content: [{ type: 'text', text: 'w1 ' }] },
 };
-const status = (of: string): Step =>
+const status = (of: string, more: object = {}): Step =>
   json(200, {
     generation: {
       generationId: 'g1',
       status: of,
       cursor: 't.1.5',
       state: { ...STATE, status: of },
+      ...more,
     },
   });
 
@@ -284,6 +285,14 @@ describe('createChatClient: attach', () => {
     await expect(turn?.done).resolves.toMatchObject({ status: 'aborted' });
     await expect(client(url).attach('c2')).resolves.toBeUndefined();
     expect(asked).toHaveLength(2);
+  });
+
+  test('what was written meanwhile and is not heard yet is there', async () => {
+    const unheard = [{ messageId: 'm2', text: 'rather not' }];
+    const { url } = await scripted(status('running', { unheard }), status('paused'));
+
+    await expect(client(url).attach('c1')).resolves.toMatchObject({ unheard });
+    await expect(client(url).attach('c1')).resolves.toMatchObject({ unheard: [] });
   });
 
   test('one that is over when its stream is asked for (204) ends with what there is', async () => {
