@@ -1,12 +1,11 @@
 import { ToolMessage, type BaseMessage } from '@langchain/core/messages';
 import { z } from 'zod';
+import { FIND_TOOLS } from '../config/file/vocabulary.ts';
 import { matchesAny } from '../hitl/glob.ts';
 import { defineTool } from './tools.ts';
 import type { ToolDefinition } from './tools.ts';
 
 /** Tools that a model is shown when it has looked for them: with hundreds of them the prompt stays small. */
-
-export const FIND_TOOLS = 'find_tools';
 
 const MOST_HITS = 10;
 const LONGEST_DESCRIPTION = 300;

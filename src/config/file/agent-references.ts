@@ -3,7 +3,7 @@ import type { AgentEntry, ConfigFile } from './schema.ts';
 import { hint } from './suggest.ts';
 import type { Surroundings } from './surroundings.ts';
 import { hasStrayBraces, variablesOf } from './template.ts';
-import { INSTRUCTION_VARIABLES, mcpPattern, MODEL_PARAMETERS } from './vocabulary.ts';
+import { FIND_TOOLS, INSTRUCTION_VARIABLES, mcpPattern, MODEL_PARAMETERS } from './vocabulary.ts';
 
 /** What an agent of the file says of others, of tools and of itself. */
 
@@ -11,8 +11,6 @@ import { INSTRUCTION_VARIABLES, mcpPattern, MODEL_PARAMETERS } from './vocabular
 const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 /** `auto` is the word for a choice by rules or by a model. */
 const RESERVED_IDS = ['auto'];
-/** Tools that are there where an agent's tools are found by searching. */
-export const FIND_TOOLS = 'find_tools';
 
 interface Place {
   agent: AgentEntry;

@@ -26,6 +26,9 @@ export const MODEL_PARAMETERS = [
   'thinking',
 ] as const;
 
+/** The tool that is there where an agent's tools are found by searching. */
+export const FIND_TOOLS = 'find_tools';
+
 /** Providers that are there without being named in the file, and the environment names they are known by. */
 export const BUILT_IN_PROVIDERS = {
   openai: { type: 'openai', key: 'OPENAI_API_KEY', baseUrl: 'OPENAI_BASE_URL' },

@@ -118,6 +118,7 @@ export function createChatCompletionController(ctx: Context) {
         bodyHash,
       });
     } catch (error) {
+      // With a key it may be the one that a repeat, accepted at the same moment, answers in. It is temporary in any case.
       if (placed && !key) await generations.deleteConversation(owner, placed.conversationId);
       throw error;
     }

@@ -1,11 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
+import { once, setMaxListeners } from 'node:events';
+import { createServer } from 'node:http';
+import { z } from 'zod';
 import type { Owner } from '../../../src/stream/owner.ts';
+import { noMcpMetrics } from '../../../src/mcp/metrics.ts';
+import { McpPool } from '../../../src/mcp/pool.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import {
   ALICE,
   McpHttpServer,
   McpLedger,
   mcpBench,
+  mcpEntry,
   pidOf,
   isAlive,
   stdioEntry,
@@ -50,6 +56,41 @@ describe('connections', () => {
     );
     await as(ALICE);
     expect(ledger.lines).toHaveLength(5);
+  });
+
+  test('of users are two hundred: the one not needed for longest makes room, and those in use stay', async () => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = z.object({ port: z.number() }).parse(silent.address());
+    const url = `http://127.0.0.1:${port}`;
+    const notes = mcpEntry({ transport: 'http', url, headers: { 'x-user': '{{user.id}}' } });
+    const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    const clock = new FakeClock();
+    const deps = { servers: () => ({ notes }), env: () => undefined, clock, log };
+    const pool = new McpPool({ ...deps, metrics: noMcpMetrics });
+    const of = (n: number) => pool.connection('notes', { tenantId: 't', userId: `u${n}` });
+
+    const made = Array.from({ length: 200 }, (_, n) => of(n));
+    expect(of(0)).toBe(made[0]);
+    expect(of(200)).toBeDefined();
+    expect(of(0)).toBe(made[0]);
+    expect(of(2)).toBe(made[2]);
+    // The second one had to go, and comes in the place of the fourth.
+    expect(of(1)).not.toBe(made[1]);
+    expect(of(3)).not.toBe(made[3]);
+
+    const stop = new AbortController();
+    setMaxListeners(0, stop.signal);
+    const users = Array.from({ length: 201 }, (_, n) => n).filter((n) => n !== 4);
+    const busy = users.map(async (n) => of(n)?.tools(stop.signal));
+    expect(of(999)).toBeUndefined();
+    expect(of(5)).toBe(made[5]);
+    stop.abort();
+    expect(await Promise.all(busy)).not.toContain(undefined);
+    expect(of(999)).toBeDefined();
+    await pool[Symbol.asyncDispose]();
+    silent.closeAllConnections();
+    await new Promise((resolve) => silent.close(resolve));
   });
 
   test('of a server that is no longer in the file, or is another one there, are closed', async () => {

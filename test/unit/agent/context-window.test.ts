@@ -115,19 +115,19 @@ describe('what is shown of any history', () => {
   });
 });
 
-describe('images', () => {
-  const withImages = (id: string, count: number) =>
-    new HumanMessage({
-      id,
-      content: 'Look.',
-      additional_kwargs: {
-        [FILES_KEY]: Array.from({ length: count }, (_, n) => {
-          return { fileId: `${id}${n}`, name: 'a.png', mediaType: 'image/png' };
-        }).concat({ fileId: 't', name: 'a.txt', mediaType: 'text/plain' }),
-      },
-    });
-  const answer = (id: string) => new AIMessage({ id, content: 'I see.' });
+const withImages = (id: string, count: number) =>
+  new HumanMessage({
+    id,
+    content: 'Look.',
+    additional_kwargs: {
+      [FILES_KEY]: Array.from({ length: count }, (_, n) => {
+        return { fileId: `${id}${n}`, name: 'a.png', mediaType: 'image/png' };
+      }).concat({ fileId: 't', name: 'a.txt', mediaType: 'text/plain' }),
+    },
+  });
+const answer = (id: string) => new AIMessage({ id, content: 'I see.' });
 
+describe('images', () => {
   test('cost what the provider of the model counts at most', () => {
     const local = { name: 'local', type: 'openai' as const, baseUrl: 'http://a', apiKey: '' };
 
