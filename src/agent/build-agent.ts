@@ -76,16 +76,21 @@ export async function buildAgent(definition: AgentDefinition, run: Run): Promise
 /** An agent that can hand over, with all that its answer can be handed to. */
 async function buildSet(definition: AgentDefinition, run: Run): Promise<BuiltAgent> {
   const contextMaxOf = async (id: string) => (await set.of(id)).contextMax;
-  const set: HandOffSet = new HandOffSet(definition, (agent) => {
-    const tools = [...agent.tools, ...handOffTools(agent, contextMaxOf)];
-    const own = agent.id === definition.id ? run : inTheNameOf(agent, run);
-    return prepare({ ...agent, tools }, own, { isRoot: true });
+  const whole = (agent: AgentDefinition): AgentDefinition => {
+    return { ...agent, tools: [...agent.tools, ...handOffTools(agent, contextMaxOf)] };
+  };
+  const own = (agent: AgentDefinition): Run =>
+    agent.id === definition.id ? run : inTheNameOf(agent, run);
+  const isRoot = true;
+  const set = new HandOffSet(definition, {
+    prepare: (agent) => prepare(whole(agent), own(agent), { isRoot }),
+    middlewareOf: async (agent) => (await handsOf(whole(agent), own(agent), { isRoot })).middleware,
   });
-  const { contextMax } = await set.of(run.answering);
-  const { graph } = await set.compile(run.segment.saver);
+  const now = await set.of(run.answering);
+  const { graph } = await set.compile(now, run.segment.saver);
   return {
     stream: (input, options) => graph.stream(input, options),
-    contextMax,
+    contextMax: now.contextMax,
     maxSteps: Math.max(...reachable(definition).map(({ maxSteps }) => maxSteps)),
   };
 }

@@ -21,16 +21,22 @@ export interface Prepared {
 
 type PreparedBy = (messages: readonly BaseMessage[]) => Promise<Prepared>;
 
+export interface HandOffDeps {
+  prepare(agent: AgentDefinition): Promise<Prepared>;
+  /** What stands between it and its model, whatever its servers offer. */
+  middlewareOf(agent: AgentDefinition): Promise<readonly AgentMiddleware[]>;
+}
+
 export class HandOffSet {
   readonly #agents: ReadonlyMap<string, AgentDefinition>;
   readonly #root: string;
-  readonly #prepare: (agent: AgentDefinition) => Promise<Prepared>;
+  readonly #deps: HandOffDeps;
   readonly #prepared = new Map<string, Promise<Prepared>>();
 
-  constructor(root: AgentDefinition, prepare: (agent: AgentDefinition) => Promise<Prepared>) {
+  constructor(root: AgentDefinition, deps: HandOffDeps) {
     this.#agents = new Map(reachable(root).map((agent) => [agent.id, agent]));
     this.#root = root.id;
-    this.#prepare = prepare;
+    this.#deps = deps;
   }
 
   /** Made when it is first needed: nobody is connected to for an agent that is never handed to. */
@@ -43,38 +49,35 @@ export class HandOffSet {
       const message = 'The agent that this answer was handed to can not be handed to any more.';
       return Promise.reject(new RunError('AGENT_CHANGED', message));
     }
-    const prepared = this.#prepare(agent);
+    const prepared = this.#deps.prepare(agent);
     this.#prepared.set(agentId, prepared);
     return prepared;
   }
 
   /**
    * One graph for all of them. Its nodes are always the same, so that a checkpoint means the same whoever answers; what
-   * they do is the business of the agent that the messages name.
+   * they do is the business of the agent that the messages name. `now`: who answers to begin with.
    */
-  async compile(checkpointer: BaseCheckpointSaver): Promise<CompiledAgent> {
+  async compile(now: Prepared, checkpointer: BaseCheckpointSaver): Promise<CompiledAgent> {
     const by: PreparedBy = (messages) => this.of(answeringIn(messages)?.agentId);
     const withoutSources = [...this.#agents.values()].map(({ toolSources: _none, ...agent }) =>
-      this.#prepare(agent),
+      this.#deps.middlewareOf(agent),
     );
-    const shapes = await Promise.all(withoutSources);
-    const { model, systemPrompt } = shapes[0] ?? (await this.of());
-    const names = new Set(shapes.flatMap(({ middleware }) => middleware.map(({ name }) => name)));
+    const all = (await Promise.all(withoutSources)).flat();
+    const names = new Set(all.map(({ name }) => name));
     return createAgent({
-      model,
-      systemPrompt,
+      model: now.model,
+      systemPrompt: now.systemPrompt,
       middleware: [
         answers(by),
-        ...[...names].map((name) => oneOf(name, { by, like: likeIn(shapes, name) })),
+        ...[...names].map((name) => {
+          return oneOf(name, { by, like: all.filter((it) => it.name === name) });
+        }),
       ],
       checkpointer,
       name: this.#root,
     });
   }
-}
-
-function likeIn(shapes: readonly Prepared[], name: string): AgentMiddleware[] {
-  return shapes.flatMap(({ middleware }) => middleware.filter((it) => it.name === name));
 }
 
 /** Model, prompt and tools of whoever answers. The graph itself has no tools: two agents may call two tools the same. */

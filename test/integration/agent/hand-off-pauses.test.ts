@@ -226,7 +226,7 @@ async function play(writes: number): Promise<Played> {
 }
 
 /** Every so many writes; CRASH_STRIDE=1 dies after every single one. */
-const STRIDE = Number(process.env['CRASH_STRIDE'] ?? 6);
+const STRIDE = Number(process.env['CRASH_STRIDE'] ?? 11);
 
 test('killed after a write of a checkpoint: the right agent goes on, and all runs once', async () => {
   const plain = await play(Number.POSITIVE_INFINITY);
