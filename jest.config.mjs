@@ -1,5 +1,8 @@
 import { availableParallelism } from 'node:os';
+import { grouped } from './test/support/grouped.mjs';
 import { notToday } from './test/support/rotation.mjs';
+
+const waiting = notToday();
 
 export default {
   // On two cores jest would take one; much of a run is waiting for servers, leases and stores.
@@ -13,7 +16,7 @@ export default {
     ],
   },
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', ...notToday()],
+  testPathIgnorePatterns: ['/node_modules/', ...waiting, ...grouped(import.meta.dirname, waiting)],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   setupFilesAfterEnv: ['<rootDir>/test/support/leaks.ts'],
   testSequencer: '<rootDir>/test/support/longest-first.mjs',

@@ -2,7 +2,9 @@
 const ORDER = ['e2e/page/', 'e2e/cluster/', 'e2e/', 'integration/', 'sim/', 'contract/'];
 
 function rank(path) {
-  const place = ORDER.findIndex((folder) => path.includes(`/test/${folder}`));
+  const place = ORDER.findIndex((folder) =>
+    path.replace('/.groups', '').includes(`/test/${folder}`),
+  );
   return place < 0 ? ORDER.length : place;
 }
 
