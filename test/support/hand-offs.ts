@@ -94,12 +94,15 @@ export function handOffBench(options: {
   options.change?.({ desk, billing, repairs });
   const agents = [desk, billing, repairs];
   const models: HandOffBench['models'] = {};
-  for (const id of ['desk', 'billing', 'repairs', 'clerk']) {
-    models[id] = new ScriptedModel((_n, messages) => {
+  for (const [index, id] of ['desk', 'billing', 'repairs', 'clerk'].entries()) {
+    const model = new ScriptedModel((_n, messages) => {
       asked.push(id);
       sent.push(messages);
       return fieldsOf(script[id] ?? [], messages, id);
     });
+    // Each has a context of its own size: 1000, 2000 and so on.
+    Reflect.defineProperty(model, 'profile', { value: { maxInputTokens: 1_000 * (index + 1) } });
+    models[id] = model;
   }
   const bench = createBench({
     checkpoints,

@@ -73,6 +73,10 @@ describe('an agent that hands over', () => {
 
     expect(outcome?.error).toBeUndefined();
     expect(paid).toEqual(['scripted:desk 100', 'scripted:billing 200']);
+    const told = outcome?.events.flatMap((it) =>
+      it.type === 'usage' ? [it.usage.contextMax] : [],
+    );
+    expect(told).toEqual([1_000, 2_000]);
   });
 
   test('connects to the servers of the other only when that takes over', async () => {
