@@ -11,7 +11,9 @@ import { ASK_USER, resultOfPart, WITHDRAWN } from './tool-parts.ts';
  */
 export function retellWhatStands(draft: Draft, { state, calls = [] }: EventOf<'segment'>): void {
   if (!state) return;
-  const { content } = state.message;
+  const { content, agentId, model } = state.message;
+  // A hand-off may have been withdrawn.
+  draft.say({ type: 'message-metadata', messageMetadata: { agentId, model } });
   const standing = new Set(content.map((part) => 'toolCallId' in part && part.toolCallId));
   for (const { toolCallId } of draft.unresolved) {
     if (standing.has(toolCallId)) continue;

@@ -116,6 +116,16 @@ describe('a run', () => {
     ]);
   });
 
+  test('says who answers from here on', async () => {
+    const to = { toolCallId: 'c1', agentId: 'billing', model: 'm' };
+    const handOff: EventBody = { type: 'hand_off', ...to };
+    const log = [created, call(0, 'c1'), ready('c1'), result('c1'), handOff, say(1, 'a')];
+    const told = fold([...log, done('completed')]);
+
+    await verified(told.events);
+    expect(of(told, 'CUSTOM')).toMatchObject([{ name: 'holdfast.hand_off', value: to }]);
+  });
+
   test('keeps two writers apart, who speak at the same time', async () => {
     const both = [
       agent('started', 'a'),

@@ -189,6 +189,8 @@ describe('a log as a UI message stream', () => {
         });
         expect(told).toEqual(expect.arrayContaining(stands));
         for (const { state } of calls) expect(state).toMatch(/^output-/);
+        const { agentId, model } = log.message;
+        expect(message.metadata).toMatchObject({ agentId, model });
       }),
       { numRuns: RUNS, endOnFailure: true },
     );
