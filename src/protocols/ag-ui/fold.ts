@@ -1,6 +1,7 @@
 import type { EventBody, EventOf, LogEvent, Outcome } from '../../stream/events.ts';
 import type { Json, JsonObject } from '../../lib/json.ts';
 import type { TokenCount, ToolCallPart } from '../../stream/message.ts';
+import { jsonObjectSchema } from '../../stream/message.ts';
 import type { Encoder } from '../encoder.ts';
 import { type Call, EMPTY, type Fold, put, type View } from './fold-state.ts';
 import { interruptsOf } from './interrupts.ts';
@@ -97,6 +98,8 @@ function begin(pen: Pen, body: EventOf<'created'>): void {
   const known = userMessage.content.length > 0 ? userMessage : undefined;
   pen.set({ generationId, conversationId, messageId: responseMessageId, userMessage: known });
   pen.beginRun(undefined);
+  const { agentId, route } = body;
+  if (route) pen.custom('route', jsonObjectSchema.parse({ agentId, ...route }));
 }
 
 function plain({ type: _type, ...rest }: EventBody): JsonObject {

@@ -3,7 +3,9 @@ import type { AppContext } from '../../http/context.ts';
 import { askerOf, personOf } from '../../http/person.ts';
 import type { UserCall } from '../../http/route.ts';
 
-import type { Generations } from '../../stream/generations.ts';
+import type { Generations, StartRequest } from '../../stream/generations.ts';
+import type { Message } from '../../stream/message.ts';
+import { saidIn } from '../../stream/turn-again.ts';
 import { conversationOf } from '../conversation-id.ts';
 import type { GenerationPlace } from './place-of.ts';
 import { decodeResume, type Resumption } from './resume.ts';
@@ -31,14 +33,43 @@ interface Wanted {
 export function createTurns({ generations, conversations, config }: Context) {
   const { limits } = config;
 
+  /** The question stays the one that it is: what answers it at the moment is attached to, else it gets another answer. */
+  const again = async (
+    { call, conversationId }: Wanted,
+    { messageId: target }: Message,
+    { idempotencyKey = '', agentId, metadata, bodyHash }: StartRequest,
+  ): Promise<Begun> => {
+    const place = { conversationId, userMessageId: target };
+    try {
+      const { generationId } = await generations.again(call.owner, {
+        kind: 'regenerate',
+        conversationId,
+        target,
+        idempotencyKey,
+        ...(agentId !== undefined && { agentId }),
+        ...askerOf(call),
+        onBusy: 'reject',
+        metadata,
+        bodyHash,
+      });
+      return { generationId, place };
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'CONVERSATION_BUSY') throw error;
+      const { generation } = await generations.status(call.owner, conversationId);
+      if (generation?.state.message.parentMessageId !== target) throw error;
+      return { generationId: generation.generationId, place };
+    }
+  };
+
   const start = async (wanted: Wanted, asked: Asked, instead: boolean): Promise<Begun> => {
     const { call, input, conversationId, agentId } = wanted;
     const turn = turnOf(input, asked, { agentId, limits });
-    // A question that is known is asked again, from where it stood.
     const known =
       asked.messageId === undefined
         ? undefined
         : await conversations.message(conversationId, asked.messageId);
+    if (known?.role === 'user' && saidIn(known) === asked.text) return again(wanted, known, turn);
+    // In other words it is another question, from where the first one stood.
     const parentMessageId = known?.role === 'user' ? known.parentMessageId : null;
     const started = await generations.start(call.owner, {
       ...turn,

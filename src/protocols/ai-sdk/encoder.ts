@@ -110,9 +110,10 @@ function usageChunk(usage: Usage): Chunk {
 }
 
 function created(draft: Draft, body: EventOf<'created'>, at: string): void {
-  const { generationId, conversationId, agentId, model, responseMessageId } = body;
+  const { generationId, conversationId, agentId, model, responseMessageId, route } = body;
   draft.messageId = responseMessageId;
-  const known = { generationId, conversationId, agentId, model, createdAt: at };
+  const ids = { generationId, conversationId, agentId, model, createdAt: at };
+  const known = jsonObjectSchema.parse({ ...ids, ...(route && { route }) });
   draft.say({
     type: 'start',
     messageId: responseMessageId,

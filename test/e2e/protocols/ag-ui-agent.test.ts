@@ -101,7 +101,7 @@ describe('the stock HttpAgent', () => {
       expect(await scene.history(placeOf(one ?? { events: [] }).conversationId)).toHaveLength(2);
     });
 
-    test('of a question that is known asks it again', async () => {
+    test('of a question that is known gives it another answer, and attaches to one that is being made', async () => {
       const agent = agentOf(scene.baseUrl);
       await ask(agent, 'say 1 1 first');
       await ask(agent, 'say 1 1 second');
@@ -109,7 +109,31 @@ describe('the stock HttpAgent', () => {
       const again = await run(agent);
 
       expect(again.said).toBe('second1');
-      expect(await scene.history(placeOf(again).conversationId)).toHaveLength(6);
+      // Of two questions, three answers.
+      expect(await scene.history(placeOf(again).conversationId)).toHaveLength(5);
+      const { events } = again;
+      const route = { agentId: 'demo', by: 'conversation' };
+      expect(events).toContainEqual(
+        expect.objectContaining({ name: 'holdfast.route', value: expect.objectContaining(route) }),
+      );
+
+      const other = agentOf(scene.baseUrl);
+      other.addMessage({ id: randomUUID(), role: 'user', content: 'say 40 20 live' });
+      const asked = other.messages.slice();
+      let attached: ReturnType<typeof run> | undefined;
+      const first = await run(
+        other,
+        {},
+        {
+          onTextMessageContentEvent() {
+            const late = agentOf(scene.baseUrl, other.threadId);
+            late.setMessages(asked);
+            attached ??= run(late);
+          },
+        },
+      );
+      expect((await attached)?.said).toBe(first.said);
+      expect(await scene.history(placeOf(first).conversationId)).toHaveLength(2);
     });
   });
 
