@@ -279,11 +279,13 @@ export class RandomLog {
     }
     this.#parts = content.length;
     this.#agents.splice(0, this.#agents.length, this.#agent([]));
+    // A hand-off that is withdrawn, or that the log was not told of.
+    const by = choice % 3 === 0 ? { agentId: 'desk', model: 'of desk' } : {};
     this.#append({
       type: 'segment',
       reason: 'recovered',
       keep: 1,
-      state: { ...state, message: { ...state.message, content } },
+      state: { ...state, message: { ...state.message, ...by, content } },
       calls: this.#calls,
     });
   }
