@@ -12,10 +12,9 @@ function continues(run: EventBody, next: EventBody): boolean {
   return next.type === run.type && next.part === run.part;
 }
 
-function join(run: EventBody, next: EventBody): EventBody | undefined {
-  if (!('text' in run) || !('text' in next) || !continues(run, next)) return undefined;
-  if (run.text.length + next.text.length > MAX_RUN) return undefined;
-  return { ...run, text: run.text + next.text };
+function fits(run: EventBody, next: EventBody): boolean {
+  if (!('text' in run) || !('text' in next) || !continues(run, next)) return false;
+  return run.text.length + next.text.length <= MAX_RUN;
 }
 
 /**
@@ -24,6 +23,8 @@ function join(run: EventBody, next: EventBody): EventBody | undefined {
  */
 export class CoalescedLog {
   readonly #runs: LogEvent[] = [];
+  /** The last run is a copy, made to be added to. */
+  #growing = false;
 
   /** Oldest first; only the last of them can still grow. */
   get runs(): readonly LogEvent[] {
@@ -32,9 +33,19 @@ export class CoalescedLog {
 
   push(event: LogEvent): void {
     const last = this.#runs.at(-1);
-    const body = last && join(last.body, event.body);
-    if (body) this.#runs[this.#runs.length - 1] = { ...event, body };
-    else this.#runs.push(event);
+    if (last && fits(last.body, event.body)) return this.#add(last, event);
+    this.#runs.push(event);
+    this.#growing = false;
+  }
+
+  #add(last: LogEvent, event: LogEvent): void {
+    const run = this.#growing ? last : { ...last, body: { ...last.body } };
+    if (!this.#growing) this.#runs[this.#runs.length - 1] = run;
+    this.#growing = true;
+    run.seq = event.seq;
+    run.fence = event.fence;
+    run.at = event.at;
+    if ('text' in run.body && 'text' in event.body) run.body.text += event.body.text;
   }
 }
 

@@ -34,7 +34,8 @@ export class LogView {
   durable = 0;
   #slab = new Slab(SLAB_WINDOW);
   #runs = new CoalescedLog();
-  #frames = new WeakMap<LogEvent, Uint8Array>();
+  /** Of runs, as they were when they ended with `seq`: the last one still grows. */
+  #frames = new WeakMap<LogEvent, { seq: number; bytes: Uint8Array }>();
   #fold = new MessageFold();
   #fences: FencedFrom[] = [];
   #head = 0;
@@ -134,9 +135,9 @@ export class LogView {
 
   #runFrame(run: LogEvent): Uint8Array {
     const known = this.#frames.get(run);
-    if (known) return known;
+    if (known?.seq === run.seq) return known.bytes;
     const bytes = Buffer.from(frameOf(this.generationId, toStored(run)));
-    this.#frames.set(run, bytes);
+    this.#frames.set(run, { seq: run.seq, bytes });
     return bytes;
   }
 

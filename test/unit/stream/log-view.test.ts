@@ -10,6 +10,8 @@ function viewOf(bodies: EventBody[]): LogView {
   return view;
 }
 
+const word = (text: string, part = 0): EventBody => ({ type: 'text_delta', part, text });
+
 describe('a log in memory', () => {
   test('says about what it holds, content as well as frames', () => {
     const text = 'x'.repeat(10_000);
@@ -62,5 +64,28 @@ describe('a log in memory', () => {
     const whole = view.read(0, 1_000_000);
     if (whole === undefined || whole === 'behind') throw new Error('nothing to read');
     expect(Buffer.concat(all).subarray(0, whole.bytes.length)).toEqual(Buffer.from(whole.bytes));
+  });
+
+  test('a run that was read and then grew is read as it is now, and what was read stays', () => {
+    const log = logOf([created(), word('a'), word('b'), word('c'), word('d', 1)]);
+    const view = new LogView(GENERATION);
+    const seen: string[] = [];
+    for (const event of log) {
+      view.append(toStored(event), event);
+      const runs = view.readRuns(1, 1_000_000);
+      seen.push(`${String(runs?.at.seq)} ${Buffer.from(runs?.bytes ?? []).toString()}`);
+    }
+
+    const texts = seen.map((frames) =>
+      [...frames.matchAll(/"text":"(\w+)"/g)].map(([, text]) => text),
+    );
+    expect(texts).toEqual([[], ['a'], ['ab'], ['abc'], ['abc', 'd']]);
+    expect(seen.map((each) => each.split(' ', 1)[0])).toEqual(['undefined', '2', '3', '4', '5']);
+    expect(log.slice(1).map(({ body }) => body)).toEqual([
+      word('a'),
+      word('b'),
+      word('c'),
+      word('d', 1),
+    ]);
   });
 });
