@@ -20,12 +20,11 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const MAIN = join(ROOT, 'dist/main.js');
 /** As deep as the build: it finds the page's files from where it lies. */
 const BUNDLE = join(ROOT, 'dist/bundle/main.mjs');
-const ENTRY = process.env['AS_BUILT'] === '1' ? MAIN : BUNDLE;
 const INSTALLED = join(ROOT, 'node_modules/.package-lock.json');
 
 /**
  * The built product on a port and a folder of its own. Its 2,400 modules are a few files here, which start in a third of
- * the processor time. AS_BUILT=1 starts dist/main.js itself, as e2e/start.test.ts always does.
+ * the processor time. AS_BUILT=1 starts dist/main.js itself, as e2e/start.test.ts and servers with a real provider do.
  */
 export interface ServerProcess {
   readonly baseUrl: string;
@@ -105,6 +104,12 @@ function build(): void {
   if (status !== 0) throw new Error(`src does not build:\n${stdout.toString('utf8')}`);
 }
 
+/** LangChain loads the package of a provider by its name, beside a bundle and with another core: nothing would fit. */
+function entryFor(env: Record<string, string>): string {
+  const hasProvider = Object.keys(env).some((name) => /^OPENAI_|^ANTHROPIC_|CONFIG/.test(name));
+  return hasProvider || process.env['AS_BUILT'] === '1' ? MAIN : BUNDLE;
+}
+
 function age(path: string): number {
   return existsSync(path) ? statSync(path).mtimeMs : 0;
 }
@@ -175,7 +180,7 @@ class Server implements ServerProcess {
   }
 
   async launch(): Promise<void> {
-    const child = spawn(process.execPath, [...this.#node, ENTRY], {
+    const child = spawn(process.execPath, [...this.#node, entryFor(this.#env)], {
       cwd: this.dataDir,
       env: {
         PATH: process.env['PATH'],
