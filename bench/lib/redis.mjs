@@ -27,7 +27,10 @@ export class RedisServer {
     server.child = spawn('redis-server', flags, { stdio: 'ignore' });
     server.url = `redis://127.0.0.1:${port}`;
     // It tries again until the server listens, however long that takes on a busy disk.
-    server.admin = new Redis(port, '127.0.0.1', { retryStrategy: () => 20, maxRetriesPerRequest: null });
+    server.admin = new Redis(port, '127.0.0.1', {
+      retryStrategy: () => 20,
+      maxRetriesPerRequest: null,
+    });
     server.admin.on('error', () => {});
     await server.admin.ping();
     return server;

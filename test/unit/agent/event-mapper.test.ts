@@ -257,7 +257,7 @@ describe('event mapper', () => {
         },
       ],
       results: [{ toolCallId: 'c1', status: 'ok' as const, output: '1' }],
-          steered: [],
+      steered: [],
     };
     const events = run(
       [
