@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Started, StartRequest } from '../../../src/stream/generations.ts';
+import type { MessagePart } from '../../../src/stream/message.ts';
 import { settle } from '../../support/fake-clock.ts';
 import { stateOf } from '../../support/frames.ts';
 import { ALICE, BOB, closeStores, Heart, memoryStores, type Stores } from '../../support/heart.ts';
@@ -238,8 +239,7 @@ test('many messages at once from two replicas, while the answer ends: each is in
     for (const { responseMessageId } of await jobsOf(first.conversationId)) {
       const message = await stores.conversations.message(first.conversationId, responseMessageId);
       expect(message?.status).toBe('complete');
-      for (const part of message?.content ?? [])
-        if (part.type === 'steered') said.push(part.messageId);
+      said.push(...steeredParts(message?.content ?? []));
     }
     const turns = answers.filter(({ status }) => status === 'started' || status === 'queued');
     expect([...said, ...turns.map(({ messageId }) => messageId)].toSorted()).toEqual(
@@ -249,6 +249,10 @@ test('many messages at once from two replicas, while the answer ends: each is in
     other.runner.onRun = undefined;
   }
 });
+
+function steeredParts(content: readonly MessagePart[]): string[] {
+  return content.flatMap((part) => (part.type === 'steered' ? [part.messageId] : []));
+}
 
 async function jobsOf(conversationId: string): Promise<{ responseMessageId: string }[]> {
   return (await stores.jobs.allOf(conversationId)).map(({ input }) => input);
