@@ -273,6 +273,7 @@ function settingsOf({ replicaId, lease, stream, approvals, limits }: Config): Co
     leaseTtl: lease.ttlMs,
     scanInterval: lease.scanMs,
     flushWindow: stream.flushWindowMs,
+    earlyDeltas: stream.earlyDeltas,
     streamRetention: stream.retentionMs,
     temporaryTtl: stream.temporaryTtlMs,
     approvalTtl: approvals.ttlMs,

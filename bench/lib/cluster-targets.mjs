@@ -130,6 +130,7 @@ export const TARGETS = {
   express: () => alone('express'),
   holdfast: () => scripted({}),
   'holdfast, no AOF': () => scripted({ aof: false }),
+  'holdfast, stored first': () => scripted({ env: { EARLY_DELTAS: '0' } }),
   'holdfast, 20 ms window': () => scripted({ env: { FLUSH_WINDOW: '20ms' } }),
   'holdfast engine': engine,
   'resumable-stream': () => peers('resumable-stream', { inner: 0 }),

@@ -187,6 +187,7 @@ export function workloads({ events, fanOut, single, flat, churn: cut, joined }) 
     'remote 60x1': {
       targets: [
         'holdfast',
+        'holdfast, stored first',
         'holdfast, no AOF',
         'holdfast, 20 ms window',
         'resumable-stream',
@@ -203,7 +204,7 @@ export function workloads({ events, fanOut, single, flat, churn: cut, joined }) 
       run: (it) => flow(it, { ...steady, label: 'engine', streams: 20, where: 'other' }),
     },
     'remote 1x200': {
-      targets: ['holdfast', 'resumable-stream', 'two EVALs'],
+      targets: ['holdfast', 'holdfast, stored first', 'resumable-stream', 'two EVALs'],
       run: (it) => flow(it, { ...wide, where: 'other' }),
     },
     append: {

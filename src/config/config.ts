@@ -40,6 +40,7 @@ export interface Config {
     heartbeatMs: number;
     retentionMs: number;
     flushWindowMs: number;
+    earlyDeltas: boolean;
     temporaryTtlMs: number;
   };
   limits: {
@@ -140,6 +141,7 @@ function toConfig(env: Env, tracing: TraceExporter): Config {
       heartbeatMs: env.HEARTBEAT_INTERVAL,
       retentionMs: env.STREAM_RETENTION,
       flushWindowMs: env.FLUSH_WINDOW,
+      earlyDeltas: env.EARLY_DELTAS,
       temporaryTtlMs: env.TEMPORARY_TTL,
     },
     limits: {

@@ -170,6 +170,11 @@ export const envSchema = z.object({
     '100ms',
     'Longest time that a delta waits before it is durable.',
   ),
+  EARLY_DELTAS: given(
+    flag,
+    '1',
+    'Readers on other replicas get words as they are made; 0: once they are stored, for less CPU and fewer bytes.',
+  ),
   TEMPORARY_TTL: given(
     duration('1s', '365d'),
     '24h',

@@ -70,6 +70,8 @@ export interface CoreSettings {
   leaseTtl: number;
   scanInterval: number;
   flushWindow: number;
+  /** Readers here get deltas of other replicas ahead of the store. */
+  earlyDeltas: boolean;
   streamRetention: number;
   temporaryTtl: number;
   approvalTtl: number;
@@ -110,7 +112,7 @@ export class Core implements AsyncDisposable {
     });
     const previews = this.#previews;
     const hub = new LogHub({
-      previews,
+      ...(settings.earlyDeltas && { previews }),
       transport: deps.transport,
       clock,
       schedule,

@@ -73,6 +73,7 @@ const SETTINGS: CoreSettings = {
   leaseTtl: 20_000,
   scanInterval: 5_000,
   flushWindow: 100,
+  earlyDeltas: true,
   streamRetention: 3_600_000,
   temporaryTtl: 86_400_000,
   approvalTtl: 86_400_000,

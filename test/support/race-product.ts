@@ -78,6 +78,7 @@ export async function startProduct(): Promise<Product> {
       leaseTtl: 20_000,
       scanInterval: 50,
       flushWindow: 20,
+      earlyDeltas: true,
       streamRetention: 3_600_000,
       temporaryTtl: 3_600_000,
       approvalTtl: 3_600_000,

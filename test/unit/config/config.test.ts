@@ -36,6 +36,7 @@ describe('a configuration without anything set', () => {
         heartbeatMs: 10_000,
         retentionMs: 3_600_000,
         flushWindowMs: 100,
+        earlyDeltas: true,
         temporaryTtlMs: 86_400_000,
       },
       limits: {

@@ -78,6 +78,20 @@ async function readElsewhere(): Promise<{ streamId: string; reader: TestReader }
 }
 
 describe('a reader on another replica', () => {
+  test('of a replica that does not ask for them has words once they are stored', async () => {
+    const plain = new Heart(stores, { driver: 'c', earlyDeltas: false });
+    const { streamId } = await a.start();
+    const reader = await plain.read(streamId);
+    const early = await b.read(streamId);
+    a.runner.last.say('one');
+    await stores.clock.advance(50);
+    expect({ here: words(reader), there: words(early) }).toEqual({ here: '', there: 'one' });
+
+    await stores.clock.advance(100);
+    expect(words(reader)).toBe('one');
+    await plain.close();
+  });
+
   test('has a word within milliseconds, before it is durable, and only once', async () => {
     const { streamId, reader } = await readElsewhere();
     const before = await durable(streamId);
