@@ -77,9 +77,40 @@ function table(medians) {
   return lines.join('\n');
 }
 
+const git = (...args) =>
+  execFileSync('git', args, { cwd: here('..') })
+    .toString()
+    .trim();
+const at = new Date().toISOString();
+const local = 'local' in options ? '.local' : '';
+const file = here(`./results/${at.slice(0, 19).replaceAll(':', '')}.cluster${local}.json`);
 const runs = [];
 /** Of the machine, at the start of each round: others on it are in the figures. */
 const loads = [];
+
+/** After each round, so that a run which is cut off leaves what it measured. */
+function keep() {
+  const medians = summary(runs);
+  const result = {
+    at,
+    cpu: cpus()[0].model,
+    cores: cpus().length,
+    node: process.version,
+    redis: execFileSync('redis-server', ['--version']).toString().trim(),
+    commit: git('rev-parse', 'HEAD'),
+    loads,
+    command: ['npm run bench:cluster --', ...process.argv.slice(2)].join(' '),
+    rounds: runs.length,
+    goals: goals(medians),
+    medians,
+    runs,
+  };
+  mkdirSync(here('./results'), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
+  return result;
+}
+
+let result;
 for (let round = 0; round < rounds; round += 1) {
   const run = {};
   loads.push(loadavg()[0]);
@@ -88,32 +119,10 @@ for (let round = 0; round < rounds; round += 1) {
     console.log(`round ${round + 1}/${rounds}: ${name}`);
   }
   runs.push(run);
+  result = keep();
 }
-const git = (...args) =>
-  execFileSync('git', args, { cwd: here('..') })
-    .toString()
-    .trim();
-const medians = summary(runs);
-const result = {
-  at: new Date().toISOString(),
-  cpu: cpus()[0].model,
-  cores: cpus().length,
-  node: process.version,
-  redis: execFileSync('redis-server', ['--version']).toString().trim(),
-  commit: git('rev-parse', 'HEAD'),
-  loads,
-  command: ['npm run bench:cluster --', ...process.argv.slice(2)].join(' '),
-  rounds,
-  goals: goals(medians),
-  medians,
-  runs,
-};
-mkdirSync(here('./results'), { recursive: true });
-const local = 'local' in options ? '.local' : '';
-const file = here(`./results/${result.at.slice(0, 19).replaceAll(':', '')}.cluster${local}.json`);
-writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
 const met = result.goals.map(
   ({ id, what, value, goal, met: yes }) =>
     `${yes ? 'met   ' : 'MISSED'} ${id} ${what}: ${shown(value)} (goal ${goal})`,
 );
-console.log(`${table(medians)}\n\n${met.join('\n')}\n\n${file}`);
+console.log(`${table(result.medians)}\n\n${met.join('\n')}\n\n${file}`);
