@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { RedisConnection } from './connection.ts';
+import { endOf } from './end-of.ts';
 
 /** Waits before the line is opened again, ms. */
 const RETRY = { first: 50, longest: 1_000 };
@@ -63,13 +64,7 @@ export class NewsLine implements AsyncDisposable {
     this.#fresh.clear();
     this.#retry?.cancel();
     this.#retry = undefined;
-    const link = this.#link;
-    if (!link || link.status === 'end') return;
-    const ended = new Promise<void>((resolve) => {
-      link.once('end', () => resolve());
-    });
-    link.disconnect();
-    await ended;
+    await endOf(this.#link);
   }
 
   #schedule(): void {

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../lib/clock.ts';
 import type { RedisConnection } from './connection.ts';
+import { endOf } from './end-of.ts';
 
 /** A line that broke is opened again no sooner than this, ms. */
 const RETRY_MS = 1_000;
@@ -44,13 +45,7 @@ export class QuietLine implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    const link = this.#link;
-    if (!link || link.status === 'end') return;
-    const ended = new Promise<void>((resolve) => {
-      link.once('end', () => resolve());
-    });
-    link.disconnect();
-    await ended;
+    await endOf(this.#link);
   }
 
   #open(): void {
