@@ -322,7 +322,8 @@ export function createLangGraphRunner(deps: RunnerDeps): AgentRunner {
         return argsCheck(name, argsSchema, () => undefined)(args);
       if (tools.length === 0) return `There is no tool called ${name}.`;
       const said = tools.map((tool) => tool.refuse(args));
-      // Agents below one another, or that hand over to one another, may have different tools of one name; the guard of the right one has the last word.
+      // Agents below one another, or that hand over to one another, may have different tools of one name; the guard of
+      // the right one has the last word.
       return said.includes(undefined) ? undefined : said[0];
     },
     prune: (generationId) => checkpoints.deleteGeneration(generationId),

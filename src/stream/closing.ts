@@ -4,11 +4,12 @@ import type { EventBody, Outcome } from './events.ts';
 import type { MessageFold } from './fold.ts';
 import type { FinalizingJob } from './job.ts';
 import type { ToolCallPart } from './message.ts';
-import { unheard } from './transition-steer.ts';
+import { steeredIn, unheard } from './unheard.ts';
 
 /**
  * The events that an answer lacks when it ends early: how its pending action ended, a result for each open tool call,
- * and what the user wrote that the agent never heard, so that readers' folds, the saved message and the history that providers get are all complete.
+ * and what the user wrote that the agent never heard, so that readers' folds, the saved message and the history that
+ * providers get are all complete.
  */
 export function closingEvents(fold: MessageFold, job: FinalizingJob): EventBody[] {
   return placed(fold, [
@@ -24,9 +25,9 @@ function resolutionEvents(fold: MessageFold, job: FinalizingJob): EventBody[] {
 }
 
 function steeredEvents(fold: MessageFold, job: FinalizingJob): EventBody[] {
-  const has = fold.parts.flatMap((part) => (part.type === 'steered' ? [part.messageId] : []));
-  return unheard(job, has).map(({ messageId, text }, index) => {
-    return { type: 'steered', part: fold.nextPart + index, messageId, text, heard: false };
+  const { parts, nextPart: part } = fold;
+  return unheard(job, steeredIn(parts)).map(({ messageId, text }) => {
+    return { type: 'steered', part, messageId, text, heard: false };
   });
 }
 

@@ -257,11 +257,6 @@ export class MessageFold {
   }
 }
 
-/** Ids of the messages that steered the answer and that its agent heard. */
-export function steeredIn({ parts }: Pick<MessageFold, 'parts'>): string[] {
-  return parts.flatMap((part) => (part.type === 'steered' && part.heard ? [part.messageId] : []));
-}
-
 /** The message that these events make. */
 export function foldEvents(events: Iterable<LogEvent>): MessageFold {
   const fold = new MessageFold();

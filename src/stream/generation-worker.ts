@@ -8,7 +8,7 @@ import { begin, type Pen } from './beginning.ts';
 import type { EventBody } from './events.ts';
 import type { EventTransport } from './event-transport.ts';
 import type { FlushTicker } from './flush-ticker.ts';
-import { steeredIn, type MessageFold } from './fold.ts';
+import type { MessageFold } from './fold.ts';
 import { carryOut } from './job-command.ts';
 import type { JobError, RunningJob, Steer } from './job.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
@@ -22,6 +22,7 @@ import type { Previews } from './previews.ts';
 import { RunEnding, type RunEndingDeps } from './run-ending.ts';
 import { createRunLedger } from './run-ledger.ts';
 import type { Titles } from './titles.ts';
+import { steeredIn } from './unheard.ts';
 import { addUsage } from './usage.ts';
 
 /** How long the terminal event waits for the title of a first turn. */
@@ -299,7 +300,7 @@ export class GenerationWorker {
 }
 
 function writtenBy(pen: Pen | undefined): { logged: number; heard: readonly string[] } {
-  return { logged: pen?.view.head.seq ?? 0, heard: pen ? steeredIn(pen.view.fold) : [] };
+  return { logged: pen?.view.head.seq ?? 0, heard: pen ? steeredIn(pen.view.fold.parts) : [] };
 }
 
 function bodyOf(

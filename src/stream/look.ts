@@ -8,7 +8,7 @@ import { isLive, type Job, type Owner } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import type { LogRepair } from './log-repair.ts';
 import { publicStatus, sameOwner } from './owned.ts';
-import { unheard } from './transition-steer.ts';
+import { steeredIn, unheard } from './unheard.ts';
 
 /** Live generations listed at most: above any sensible limit per user. */
 const MAX_ACTIVE = 1_000;
@@ -78,8 +78,10 @@ export class Look {
 
 /** What the user wrote meanwhile, and no reader sees in the answer yet. */
 function stillUnheard(job: Job, { message }: StreamState): { messageId: string; text: string }[] {
-  const shown = message.content.flatMap((part) => (part.type === 'steered' ? part.messageId : []));
-  return unheard(job, shown).map(({ messageId, text }) => ({ messageId, text }));
+  return unheard(job, steeredIn(message.content)).map(({ messageId, text }) => ({
+    messageId,
+    text,
+  }));
 }
 
 function startedAt(job: Job): string {

@@ -1,6 +1,7 @@
 import type { Standing, StandingCall } from '../agent/agent-runner.ts';
 import type { MessageFold } from './fold.ts';
 import type { MessagePart, ToolCallPart } from './message.ts';
+import { steeredIn } from './unheard.ts';
 
 /** What is left of an answer after its driver died. */
 export interface Recovered {
@@ -48,7 +49,7 @@ export function whatStands(fold: MessageFold, standing: Standing, head: number):
     content.push(copy);
     made.push(call ?? null);
   }
-  const told = new Set(content.map((part) => (part.type === 'steered' ? part.messageId : '')));
+  const told = new Set(steeredIn(content));
   const heardAfter = (id: string | undefined): void => {
     for (const { messageId, text, after } of standing.steered) {
       if (after !== id || told.has(messageId)) continue;

@@ -12,7 +12,7 @@ import {
   refused,
   unanswered,
 } from './transition-parts.ts';
-import { unheard } from './transition-steer.ts';
+import { unheard } from './unheard.ts';
 
 /** The steps of a driver and of those who take over from it: T1, T2, T3, T6–T10, T12–T14, T16. */
 

@@ -1,4 +1,4 @@
-import type { Job, Steer } from './job.ts';
+import type { Job } from './job.ts';
 import type { CommandOf, TransitionResult } from './transition-command.ts';
 import { moved, refused } from './transition-parts.ts';
 
@@ -20,13 +20,4 @@ export function steer(job: Job, { steer: next }: CommandOf<'steer'>): Transition
   const units = steers.reduce((sum, { text }) => sum + text.length, 0);
   if (steers.length > MAX_STEERS || units > MAX_TEXT) return refused('full');
   return moved({ ...job, steers });
-}
-
-/** `heard`: ids of the messages that the agent has. */
-export function unheard(
-  { steers = [] }: Pick<Job, 'steers'>,
-  heard: readonly string[],
-): readonly Steer[] {
-  const has = new Set(heard);
-  return steers.filter(({ messageId }) => !has.has(messageId));
 }

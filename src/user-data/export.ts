@@ -7,9 +7,8 @@ import {
 } from '../stream/conversation-store.ts';
 import type { Job } from '../stream/job.ts';
 import type { JobStore } from '../stream/job-store.ts';
-import type { Message } from '../stream/message.ts';
 import type { Owner } from '../stream/owner.ts';
-import { unheard } from '../stream/transition-steer.ts';
+import { steeredIn, unheard } from '../stream/unheard.ts';
 import type { UsageStore } from '../usage/usage-store.ts';
 
 export interface ExportDeps {
@@ -85,7 +84,7 @@ async function* conversationLines(deps: ExportDeps, owner: Owner): AsyncGenerato
     const shown: string[] = [];
     for await (const message of messages) {
       yield { type: 'message', ...message };
-      shown.push(...steeredIn(message));
+      shown.push(...steeredIn(message.content));
     }
     const records = await jobs.allOf(conversationId);
     yield* records.flatMap((job) => unheardLines(job, shown));
@@ -96,10 +95,6 @@ async function* conversationLines(deps: ExportDeps, owner: Owner): AsyncGenerato
       yield { type: 'approval', status, action, audit: await approvals.audit(actionId) };
     }
   }
-}
-
-function steeredIn({ content }: Message): string[] {
-  return content.flatMap((part) => (part.type === 'steered' ? [part.messageId] : []));
 }
 
 /** What the user wrote to an answer that is being made, and no message shows yet. */
