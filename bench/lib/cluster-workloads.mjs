@@ -167,6 +167,7 @@ export const scales = {
 /** By name: which targets, and how. */
 export function workloads({ events, fanOut, single, flat, churn: cut, joined }) {
   const steady = { label: 'steady', streams: 60, readers: 1, events, intervalMs: 20 };
+  const many = { ...steady, label: 'many', streams: 300 };
   const wide = { label: 'wide', streams: 1, readers: 200, events: fanOut, intervalMs: 20 };
   const product = ['holdfast'];
   return {
@@ -194,6 +195,14 @@ export function workloads({ events, fanOut, single, flat, churn: cut, joined }) 
         'two EVALs',
       ],
       run: (it) => flow(it, { ...steady, where: 'other' }),
+    },
+    'local 300x1': {
+      targets: ['node:http', 'express', 'holdfast', 'two EVALs'],
+      run: (it) => flow(it, { ...many, where: 'owner' }),
+    },
+    'remote 300x1': {
+      targets: ['holdfast', 'holdfast, stored first', 'resumable-stream', 'two EVALs'],
+      run: (it) => flow(it, { ...many, where: 'other' }),
     },
     'engine local 20x1': {
       targets: ['holdfast engine'],
