@@ -30,6 +30,14 @@ export const systemClock: Clock = {
   },
 };
 
+let written = { ms: 0, text: new Date(0).toISOString() };
+
+/** The time as ISO 8601 with milliseconds, UTC. Remembers the last one: many events are made in one millisecond. */
+export function isoTime(ms: number): string {
+  if (written.ms !== ms) written = { ms, text: new Date(ms).toISOString() };
+  return written.text;
+}
+
 /** Resolves after `ms`, or as soon as `signal` aborts; never rejects. */
 export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -4,7 +4,14 @@ import { formatCursor, type Position } from './cursor.ts';
 
 /** Events as text: how they are kept, and how they go over the wire (WHATWG HTML section 9.2). */
 
+/** `at` is an ISO time: it has nothing to escape. */
 export function toStored({ seq, fence, at, body }: LogEvent): StoredEvent {
+  // Nearly all events: as below, for a third of the time.
+  if (body.type === 'text_delta' && body.path === undefined && body.call === undefined) {
+    const { type, part, text } = body;
+    const data = `{"seq":${seq},"at":"${at}","part":${part},"text":${JSON.stringify(text)}}`;
+    return { seq, fence, type, data };
+  }
   const { type, ...data } = body;
   return { seq, fence, type, data: JSON.stringify({ seq, at, ...data }) };
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../lib/clock.ts';
+import { isoTime, type Clock } from '../lib/clock.ts';
 import type { FlushTicker } from './flush-ticker.ts';
 import { isDelta, type EventBody, type LogEvent } from './events.ts';
 import type { AppendResult, EventTransport, StoredEvent } from './event-transport.ts';
@@ -83,7 +83,7 @@ export class LogWriter implements PreviewSource {
   append(body: EventBody): Promise<void> | undefined {
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#over.signal.aborted) return undefined;
-    const at = new Date(this.#deps.clock.now()).toISOString();
+    const at = isoTime(this.#deps.clock.now());
     this.#head += 1;
     const event: LogEvent = { seq: this.#head, fence: this.#fence, at, body };
     const stored = toStored(event);

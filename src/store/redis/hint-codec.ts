@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Hint, Preview } from '../../stream/hints.ts';
+import { nothingBefore, type Before } from '../log-batch.ts';
 import { decodeNews, encodeEntry } from './log-codec.ts';
 
 /** Hints as messages: JSON, but for previews, of which there are many and whose events are JSON texts already. */
@@ -24,12 +25,14 @@ const BETWEEN = '\u001D';
 
 export function encodeHint({ from, hint }: Told): string {
   if (hint.type !== 'previews') return JSON.stringify({ from, hint });
-  return `${PREVIEWS}${JSON.stringify(from)}\n${hint.logs.map(encodePreview).join(BETWEEN)}`;
+  const before = nothingBefore();
+  const logs = hint.logs.map((log) => encodePreview(log, before));
+  return `${PREVIEWS}${JSON.stringify(from)}\n${logs.join(BETWEEN)}`;
 }
 
-function encodePreview({ generationId, after, events }: Preview): string {
-  const fence = events[0]?.fence ?? 0;
-  return `${JSON.stringify(generationId)}\n${after.fence} ${after.seq}\n${encodeEntry({ fence, events })}`;
+function encodePreview({ generationId, after, events }: Preview, before: Before): string {
+  const entry = encodeEntry({ fence: events[0]?.fence ?? 0, events }, before);
+  return `${JSON.stringify(generationId)}\n${after.fence} ${after.seq}\n${entry}`;
 }
 
 /** Undefined: whoever else writes to this channel, it is no hint. */
@@ -46,9 +49,10 @@ export function decodeHint(message: string): Told | undefined {
 
 function decodePreviews(text: string): Told | undefined {
   const [from, rest] = named(text);
+  const before = nothingBefore();
   const logs = rest.split(BETWEEN).flatMap((log): Preview[] => {
     const [generationId, news] = named(log);
-    const decoded = decodeNews(news);
+    const decoded = decodeNews(news, before);
     return decoded ? [{ generationId, ...decoded }] : [];
   });
   return logs.length > 0 ? { from, hint: { type: 'previews', logs } } : undefined;

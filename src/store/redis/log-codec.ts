@@ -1,5 +1,5 @@
 import type { AppendRequest, LogInfo, LogNews, StoredEvent } from '../../stream/event-transport.ts';
-import { decodeBatch, encodeBatch } from '../log-batch.ts';
+import { decodeBatch, encodeBatch, type Before } from '../log-batch.ts';
 
 /** What stands in Redis, as text and as what it means. */
 
@@ -25,15 +25,18 @@ export function parseState(text: string): LogState {
   };
 }
 
-/** The text of the entry: the fence, a line end, the events. */
-export function encodeEntry({ fence, events }: Pick<AppendRequest, 'fence' | 'events'>): string {
-  return `${fence}\n${encodeBatch(events)}`;
+/** The text of the entry: the fence, a line end, the events. `before`: see `encodeBatch`. */
+export function encodeEntry(
+  { fence, events }: Pick<AppendRequest, 'fence' | 'events'>,
+  before?: Before,
+): string {
+  return `${fence}\n${encodeBatch(events, before)}`;
 }
 
 /** `first` is the sequence of its first event. */
-function decodeEntry(text: string, first: number): StoredEvent[] {
+function decodeEntry(text: string, first: number, before?: Before): StoredEvent[] {
   const end = text.indexOf('\n');
-  return decodeBatch(text.slice(end + 1), { first, fence: Number(text.slice(0, end)) });
+  return decodeBatch(text.slice(end + 1), { first, fence: Number(text.slice(0, end)) }, before);
 }
 
 /** The events of the entry with this id. */
@@ -45,9 +48,9 @@ export function decodeWithId(id: string, text: string): StoredEvent[] {
 const NEWS = /^(\d+) (\d+)\n/;
 
 /** Undefined: the message holds no entry. */
-export function decodeNews(message: string): LogNews | undefined {
-  const [before, fence, seq] = NEWS.exec(message) ?? [];
-  if (before === undefined) return undefined;
+export function decodeNews(message: string, before?: Before): LogNews | undefined {
+  const [head, fence, seq] = NEWS.exec(message) ?? [];
+  if (head === undefined) return undefined;
   const after = { fence: Number(fence), seq: Number(seq) };
-  return { after, events: decodeEntry(message.slice(before.length), after.seq + 1) };
+  return { after, events: decodeEntry(message.slice(head.length), after.seq + 1, before) };
 }
