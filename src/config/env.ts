@@ -167,7 +167,7 @@ export const envSchema = z.object({
   ),
   FLUSH_WINDOW: given(
     duration('0ms', '2s'),
-    '100ms',
+    '250ms',
     'Longest time that a delta waits before it is durable.',
   ),
   EARLY_DELTAS: given(

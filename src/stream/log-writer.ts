@@ -100,7 +100,8 @@ export class LogWriter implements PreviewSource {
     return undefined;
   }
 
-  takePreview(): Preview | undefined {
+  takePreview(fresh: boolean): Preview | undefined {
+    if (fresh) this.#previewed = 0;
     const head = (this.#queue[0]?.stored.seq ?? 0) - 1;
     const events: StoredEvent[] = [];
     // What was shown is at the beginning of the queue.

@@ -13,8 +13,19 @@ const MOST_NAMED = 1_000;
 /** A log that is written here. */
 export interface PreviewSource {
   readonly generationId: string;
-  /** What was shown since it was asked last and is not being stored yet; undefined: nothing. */
-  takePreview(): Preview | undefined;
+  /**
+   * What was shown and is not being stored yet; undefined: nothing. All of it where somebody is `fresh`, else what was
+   * shown since it was asked last.
+   */
+  takePreview(fresh: boolean): Preview | undefined;
+}
+
+/** A replica that follows a log. */
+interface Follower {
+  /** When it said so last. */
+  said: number;
+  /** It was sent nothing yet. */
+  fresh: boolean;
 }
 
 export interface PreviewsDeps {
@@ -38,8 +49,8 @@ export class Previews implements Disposable {
   /** Said to nobody yet. */
   #fresh: string[] = [];
   #renewal: Timer | undefined;
-  /** By log: who follows it, and when it said so last. */
-  readonly #followers = new Map<string, Map<string, number>>();
+  /** By log, then by replica. */
+  readonly #followers = new Map<string, Map<string, Follower>>();
   readonly #sources = new Set<PreviewSource>();
   #sending = false;
   #wait: Timer | undefined;
@@ -118,8 +129,9 @@ export class Previews implements Disposable {
     const now = this.#deps.clock.now();
     this.#sweep(now);
     for (const generationId of hint.generationIds) {
-      const known = this.#followers.get(generationId) ?? new Map<string, number>();
-      this.#followers.set(generationId, known.set(from, now));
+      const known = this.#followers.get(generationId) ?? new Map<string, Follower>();
+      const fresh = known.get(from)?.fresh ?? true;
+      this.#followers.set(generationId, known.set(from, { said: now, fresh }));
     }
   }
 
@@ -128,7 +140,7 @@ export class Previews implements Disposable {
     if (now - this.#swept < RENEW_MS) return;
     this.#swept = now;
     for (const [generationId, replicas] of this.#followers) {
-      for (const [replica, said] of replicas) {
+      for (const [replica, { said }] of replicas) {
         if (now - said > FORGET_MS) replicas.delete(replica);
       }
       if (replicas.size === 0) this.#followers.delete(generationId);
@@ -140,9 +152,11 @@ export class Previews implements Disposable {
     this.#sentAt = this.#deps.clock.now();
     const letters = new Map<string, Preview[]>();
     for (const source of this.#sources) {
-      const preview = source.takePreview();
+      const followers = [...(this.#followers.get(source.generationId) ?? [])];
+      const preview = source.takePreview(followers.some(([, { fresh }]) => fresh));
       if (!preview) continue;
-      for (const replica of this.#followers.get(source.generationId)?.keys() ?? []) {
+      for (const [replica, follower] of followers) {
+        follower.fresh = false;
         const letter = letters.get(replica);
         if (letter) letter.push(preview);
         else letters.set(replica, [preview]);

@@ -35,7 +35,7 @@ describe('a configuration without anything set', () => {
       stream: {
         heartbeatMs: 10_000,
         retentionMs: 3_600_000,
-        flushWindowMs: 100,
+        flushWindowMs: 250,
         earlyDeltas: true,
         temporaryTtlMs: 86_400_000,
       },

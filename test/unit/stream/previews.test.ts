@@ -111,6 +111,23 @@ describe('a reader on another replica', () => {
     expect(sequence).toEqual(sequence.map((_each, index) => index + 1));
   });
 
+  test('who comes by a third replica has with the next word what came before it and is not stored', async () => {
+    const { streamId, reader } = await readElsewhere();
+    a.runner.last.say('two');
+    await stores.clock.advance(6);
+    const third = new Heart(stores, { driver: 'c' });
+    const late = await third.read(streamId);
+    await stores.clock.advance(2);
+    a.runner.last.say('three');
+    await stores.clock.advance(6);
+
+    expect({ first: words(reader), late: words(late) }).toEqual({
+      first: 'one two three',
+      late: 'one two three',
+    });
+    await third.close();
+  });
+
   test('who comes later has it from the same memory, and goes on', async () => {
     const { streamId } = await readElsewhere();
     a.runner.last.say('two');
