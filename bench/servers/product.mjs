@@ -38,53 +38,85 @@ const delta = (text) => ({ type: 'event', body: { type: 'text_delta', part: 0, t
 /** An event that is durable before the next one: `custom` is the smallest. */
 const single = (n) => ({ type: 'event', body: { type: 'custom', data: n } });
 
-/** As fast as it goes, with a turn of the loop now and then as between two reads of a network. */
-async function* flatOut({ events, singly }) {
+/** As fast as it goes, with a turn of the loop now and then as between two reads of a network; `open` has no end. */
+async function* flatOut({ events, singly, open }) {
   for (let n = 1; n <= events; n += 1) {
     if (n % 32 === 0) await new Promise((resolve) => setImmediate(resolve));
     yield singly ? single(n) : delta(word(n));
   }
+  if (open) await new Promise(() => {});
 }
 
-/** Words that are due, and who waits for the next one. */
-class Due {
-  #words = [];
+/** Words as they fall due: one promise per word, so that what is measured is the product and not its source. */
+class Paced {
+  #due = [];
+  #left;
   #wake;
 
-  add(word) {
-    this.#words.push(word);
-    this.#wake?.();
+  constructor({ events, intervalMs, stamped }) {
+    this.#left = events;
+    let made = 0;
+    pace.add(intervalMs, () => {
+      made += 1;
+      this.#add({ value: delta(word(made, stamped)), done: false });
+      return made < events;
+    });
   }
 
-  async next() {
-    while (this.#words.length === 0) await new Promise((resolve) => this.#wait(resolve));
-    return this.#words.shift();
+  #add(result) {
+    if (!this.#wake) {
+      this.#due.push(result);
+      return;
+    }
+    this.#wake(result);
+    this.#wake = undefined;
   }
 
-  #wait(resolve) {
-    this.#wake = resolve;
+  next() {
+    if (this.#left === 0) return Promise.resolve({ value: undefined, done: true });
+    this.#left -= 1;
+    if (this.#due.length > 0) return Promise.resolve(this.#due.shift());
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  return() {
+    return Promise.resolve({ value: undefined, done: true });
   }
 }
 
-async function* paced({ events, intervalMs, stamped }) {
-  const due = new Due();
-  let made = 0;
-  pace.add(intervalMs, () => {
-    made += 1;
-    due.add(word(made, stamped));
-    return made < events;
-  });
-  for (let n = 1; n <= events; n += 1) yield delta(await due.next());
+/** The run of a turn: what its order says, which may come later. */
+class Run {
+  #order;
+  #source;
+
+  constructor(ordered) {
+    this.#order = ordered;
+  }
+
+  [Symbol.asyncIterator]() {
+    return this;
+  }
+
+  next() {
+    return this.#source ? this.#source.next() : this.#first();
+  }
+
+  async #first() {
+    const how = await this.#order;
+    this.#source = how.intervalMs > 0 ? new Paced(how) : flatOut(how);
+    return this.next();
+  }
+
+  return() {
+    return this.#source?.return() ?? Promise.resolve({ value: undefined, done: true });
+  }
 }
 
 const runner = {
   adopt: async () => ({ resumable: false, calls: [], results: [] }),
-  async *run({ history }) {
-    const how = await order(history.at(-1).content[0].text);
-    yield* how.intervalMs > 0 ? paced(how) : flatOut(how);
-    // Unfinished until its process ends.
-    if (how.open) await new Promise(() => {});
-  },
+  run: ({ history }) => new Run(order(history.at(-1).content[0].text)),
   prune: async () => {},
 };
 

@@ -37,15 +37,17 @@ export function encodeBatch(events: readonly StoredEvent[], before = nothingBefo
   let text = '';
   let typeBefore: string | undefined;
   for (const { seq, type, data } of events) {
-    if (NOT_JSON_TEXT.test(type) || NOT_JSON_TEXT.test(data)) {
-      throw new Error('the data of an event must be JSON text on one line');
-    }
     if (typeBefore !== undefined) text += BETWEEN_EVENTS;
-    if (type !== typeBefore) text += type + AFTER_TYPE;
-    text += short(data, seq, before);
+    if (type !== typeBefore) text += jsonText(type) + AFTER_TYPE;
+    text += short(data, seq, before) ?? jsonText(data);
     typeBefore = type;
   }
   return text;
+}
+
+function jsonText(text: string): string {
+  if (!NOT_JSON_TEXT.test(text)) return text;
+  throw new Error('the data of an event must be JSON text on one line');
 }
 
 /** `first` is the sequence of its first event. */
@@ -68,19 +70,20 @@ const beginning = (seq: number): string => `{"seq":${seq},"at":"`;
 
 /**
  * Most of an answer are deltas of a few bytes: their sequence is known, and the most of the time and of what follows is
- * as it was in the event before. Two counts say how many characters are. Other data stays as it is.
+ * as it was in the event before. Two counts say how many characters are. Undefined: other data.
  */
-function short(data: string, seq: number, before: Before): string {
+function short(data: string, seq: number, before: Before): string | undefined {
   const begins = beginning(seq);
   const behind = begins.length + TIME;
-  if (data[behind - 1] !== 'Z' || !data.startsWith(begins)) return data;
+  if (data[behind - 1] !== 'Z' || !data.startsWith(begins)) return undefined;
   const time = data.slice(begins.length, behind);
   const rest = data.slice(behind);
   const ofTime = shared(time, before.time);
   const ofRest = shared(rest, before.rest);
   before.time = time;
   before.rest = rest;
-  return `${SHORT}${count(ofTime)}${time.slice(ofTime)}${count(ofRest)}${rest.slice(ofRest)}`;
+  // What is shared was looked at with the event before.
+  return `${SHORT}${count(ofTime)}${jsonText(time.slice(ofTime) + count(ofRest) + rest.slice(ofRest))}`;
 }
 
 function long(event: string, seq: number, before: Before): string {

@@ -55,6 +55,7 @@ export class LogWriter implements PreviewSource {
   #flushing: Promise<void> | undefined;
   #failure: Error | undefined;
   readonly #over = new AbortController();
+  #closed = false;
   /** An append failed, and is being repeated. */
   #stalled = false;
   #head: number;
@@ -82,7 +83,7 @@ export class LogWriter implements PreviewSource {
   /** Appends an event. Resolves when it is durable, for a delta at once (or when there is room for more). */
   append(body: EventBody): Promise<void> | undefined {
     if (this.#failure) return Promise.reject(this.#failure);
-    if (this.#over.signal.aborted) return undefined;
+    if (this.#closed) return undefined;
     const at = isoTime(this.#deps.clock.now());
     this.#head += 1;
     const event: LogEvent = { seq: this.#head, fence: this.#fence, at, body };
@@ -137,6 +138,7 @@ export class LogWriter implements PreviewSource {
    * out of reach. Idempotent.
    */
   close(): void {
+    this.#closed = true;
     this.#over.abort();
     this.#deps.previews.withdraw(this);
     this.#deps.ticker.remove(this);

@@ -152,11 +152,10 @@ export class Previews implements Disposable {
     this.#sentAt = this.#deps.clock.now();
     const letters = new Map<string, Preview[]>();
     for (const source of this.#sources) {
-      const followers = [...(this.#followers.get(source.generationId) ?? [])];
-      const preview = source.takePreview(followers.some(([, { fresh }]) => fresh));
+      const followers = this.#followers.get(source.generationId);
+      const preview = followers && source.takePreview(greet(followers.values()));
       if (!preview) continue;
-      for (const [replica, follower] of followers) {
-        follower.fresh = false;
+      for (const replica of followers.keys()) {
         const letter = letters.get(replica);
         if (letter) letter.push(preview);
         else letters.set(replica, [preview]);
@@ -166,4 +165,14 @@ export class Previews implements Disposable {
     for (const [replica, logs] of letters)
       this.#deps.hints.tell(replica, { type: 'previews', logs });
   }
+}
+
+/** Was anybody among them sent nothing yet? All of them are sent something now. */
+function greet(followers: Iterable<Follower>): boolean {
+  let fresh = false;
+  for (const follower of followers) {
+    fresh ||= follower.fresh;
+    follower.fresh = false;
+  }
+  return fresh;
 }
