@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { OperatorError } from './lib/operator-error.ts';
 import { openService, type Service, type ServiceOptions } from './service.ts';
 
 /** The service as a program of its own: it greets, and goes when told. */
+
+/** LangGraph has a listener on one signal for each call that runs at once: Node takes more than ten for a leak. */
+const LISTENERS = 1_000;
 
 /** After the grace time and this many ms more, a shutdown that hangs is cut short. */
 const WATCHDOG_MS = 10_000;
@@ -72,6 +76,7 @@ function onSignals(service: Service): void {
  * process exits with 1.
  */
 export async function runHoldfast(options: ServiceOptions = {}): Promise<void> {
+  setMaxListeners(LISTENERS);
   try {
     const service = await openService(options);
     // A stray promise of a library must not take everybody's answers with it; somebody must look, though.

@@ -4,7 +4,11 @@ import { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync, utimesSync }
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { getJson, startTurn } from '../support/api.ts';
 import { freePort } from '../support/ports.ts';
+import { decideAll, resume } from '../support/race-client.ts';
+import { eventually } from '../support/services.ts';
+import { object, type Shape } from '../support/shape.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const run = promisify(execFile);
@@ -119,5 +123,22 @@ describe('npm start on a fresh clone', () => {
     const generation = /gen_[0-9a-z]+/.exec(watched)?.[0] ?? 'none';
     expect(again.stdout).toContain(generation);
     expect(again.stdout).toContain('event: done');
+  }, 60_000);
+
+  test('that many tools run at once is not told to the operator as a leak', async () => {
+    const baseUrl = /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0] ?? 'none';
+    const { conversationId } = await startTurn(baseUrl, { text: 'approve 15' });
+    let generation: Shape = {};
+    const reaches = (wanted: string): Promise<void> =>
+      eventually(wanted, async () => {
+        const status = await getJson(baseUrl, `/api/chat/status/${conversationId}`);
+        generation = object(status['generation']);
+        return generation['status'] === wanted;
+      });
+    await reaches('paused');
+    await resume(baseUrl, decideAll(object(generation['pendingAction']), { decision: 'approve' }));
+    await reaches('completed');
+
+    expect(output).not.toContain('Warning');
   }, 60_000);
 });
