@@ -11,7 +11,7 @@ import type { JobStore } from '../../../src/stream/job-store.ts';
 import { settle } from '../../support/fake-clock.ts';
 import { FairWatch } from '../../support/fair-watch.ts';
 import { FaultProxy } from '../../support/fault-proxy.ts';
-import { aQueuedJob, running } from '../../support/jobs.ts';
+import { aQueuedJob, running, setAll } from '../../support/jobs.ts';
 import { addressOf, atPort, describeMongo } from '../../support/mongo-service.ts';
 
 const MAX_WAIT = 4_000;
@@ -26,6 +26,7 @@ function everyCall(jobs: JobStore, job: Job): Record<keyof JobStore, () => Promi
     get: () => jobs.get(generationId),
     byIdempotencyKey: () => jobs.byIdempotencyKey('key'),
     compareAndSet: () => jobs.compareAndSet(running(job), job.version),
+    compareAndSetAll: () => setAll(jobs, [{ next: running(job), expected: job.version }]),
     liveOf: () => jobs.liveOf(conversationId),
     latestOf: () => jobs.latestOf(conversationId),
     liveByOwner: () => jobs.liveByOwner(owner, 10),
@@ -196,6 +197,38 @@ describeMongo('jobs when the network fails', (at) => {
       const other = await direct.compareAndSet(running(job, 2), 1);
 
       expect(other).toEqual({ outcome: 'stale', current: running(job, 1) });
+    });
+
+    test('of many writes once: the driver asks again, and each write is one', async () => {
+      const [job, other, late] = [await stored(), await stored(), await stored()];
+      const current = running(late, 1);
+      await direct.compareAndSet(current, 1);
+      proxy.loseReplies(WRITE, 1);
+      const changes = [job, other, late].map((it) => ({ next: running(it, 2), expected: 1 }));
+
+      const results = await jobs.compareAndSetAll(changes);
+
+      expect(proxy.unlost).toBe(0);
+      expect(results).toEqual([
+        { outcome: 'stored' },
+        { outcome: 'stored' },
+        { outcome: 'stale', current },
+      ]);
+    });
+
+    test('of many writes twice: unavailable; the same writes again learn that they are there', async () => {
+      const changes = [await stored(), await stored()].map((job) => ({
+        next: running(job),
+        expected: 1,
+      }));
+      proxy.loseReplies(WRITE, 2);
+
+      await expect(jobs.compareAndSetAll(changes)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+
+      expect(proxy.unlost).toBe(0);
+      expect(await jobs.compareAndSetAll(changes)).toEqual(
+        changes.map(({ next }) => ({ outcome: 'stale', current: next })),
+      );
     });
 
     test('an insert: unavailable, and again it is a duplicate of itself', async () => {
