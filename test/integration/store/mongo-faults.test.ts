@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { mongo } from 'mongoose';
 import { isUnavailable } from '../../../src/errors.ts';
+import { asStoreError } from '../../../src/store/mongo/errors.ts';
 import {
   createMongoJobStore,
   ensureIndexes,
@@ -122,6 +124,29 @@ describeMongo('jobs when the network fails', (at) => {
       expect(await jobs.get(job.generationId)).toBeDefined();
     },
   );
+
+  test('a bulk write that finds no server is out of reach, though the driver makes another error of it', async () => {
+    const client = new mongo.MongoClient(atPort(at.uri, proxy.port), {
+      serverSelectionTimeoutMS: 50,
+    });
+    await client.connect();
+    const documents = client.db('none').collection<{ _id: string }>('none');
+
+    await proxy.down();
+    const write = { updateOne: { filter: { _id: '1' }, update: { $set: { a: 1 } } } };
+    const failure = (): Promise<unknown> =>
+      documents.bulkWrite([write]).catch((reason: unknown) => reason);
+    // The first ones find out by their sockets, the last knows of no server.
+    const errors = [await failure(), await failure(), await failure()];
+    await client.close();
+    await proxy.up();
+
+    for (const error of errors) {
+      expect(error).toBeInstanceOf(mongo.MongoBulkWriteError);
+      expect(isUnavailable(asStoreError(error))).toBe(true);
+    }
+    await recovered(jobs);
+  });
 
   test('connections that are cut between calls are replaced without anybody noticing', async () => {
     const job = await stored();
