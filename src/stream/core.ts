@@ -17,6 +17,7 @@ import type { Generations } from './generations.ts';
 import type { Hints } from './hints.ts';
 import type { JobStore } from './job-store.ts';
 import { LastAnswer } from './last-answer.ts';
+import { LeaseRenewer } from './lease-renewer.ts';
 import { LogHub } from './log-hub.ts';
 import { LogRepair } from './log-repair.ts';
 import { Look } from './look.ts';
@@ -156,6 +157,7 @@ export class Core implements AsyncDisposable {
       finaliser,
       titles,
       ticker: this.#ticker,
+      leases: new LeaseRenewer({ jobs, clock, schedule, driver, leaseTtl }),
       previews,
       approvals: lifecycle,
       approvalStore: deps.approvals,

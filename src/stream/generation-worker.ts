@@ -9,9 +9,8 @@ import type { EventBody } from './events.ts';
 import type { EventTransport } from './event-transport.ts';
 import type { FlushTicker } from './flush-ticker.ts';
 import type { MessageFold } from './fold.ts';
-import { carryOut } from './job-command.ts';
 import type { JobError, RunningJob, Steer } from './job.ts';
-import { LeaseKeeper } from './lease-keeper.ts';
+import type { LeaseRenewer } from './lease-renewer.ts';
 import type { LogHub } from './log-hub.ts';
 import { FencedError, LogLostError, LogWriter } from './log-writer.ts';
 import type { Message } from './message.ts';
@@ -36,6 +35,7 @@ export interface WorkerDeps extends RunEndingDeps {
   titles: Titles;
   approvalStore: ApprovalStore;
   ticker: FlushTicker;
+  leases: LeaseRenewer;
   previews: Previews;
   metrics: StreamMetrics;
 }
@@ -70,7 +70,7 @@ export class GenerationWorker {
   readonly #drain = new AbortController();
   readonly #quit = new AbortController();
   readonly #ending: RunEnding;
-  readonly #keeper: LeaseKeeper;
+  readonly #lease: Disposable;
   #leaseLost = false;
   #phase: 'running' | 'finishing' | 'stopped' = 'running';
   #halting: Promise<void> = Promise.resolve();
@@ -80,27 +80,15 @@ export class GenerationWorker {
     this.job = job;
     this.#deps = deps;
     this.#ending = new RunEnding(job, deps, this.#quit.signal);
-    this.#keeper = this.#keepLease();
+    this.#lease = deps.leases.keep(job, () => this.#lost());
     this.over = this.#drive();
   }
 
-  #keepLease(): LeaseKeeper {
+  #lost(): void {
     const { generationId, fence } = this.job;
-    const { clock, leaseTtl, jobs, driver, log } = this.#deps;
-    return new LeaseKeeper({
-      clock,
-      ttl: leaseTtl,
-      renew: async () => {
-        const actor = { driver, leaseTtl, now: await jobs.now() };
-        const kept = await carryOut(jobs, generationId, { type: 'heartbeat', fence, actor });
-        return kept.outcome === 'moved';
-      },
-      lost: () => {
-        log.warn({ generationId, fence }, 'lease lost');
-        this.#leaseLost = true;
-        void this.halt();
-      },
-    });
+    this.#deps.log.warn({ generationId, fence }, 'lease lost');
+    this.#leaseLost = true;
+    void this.halt();
   }
 
   /** Stops the run at once. What was said so far is durable when it resolves, and nothing will be added to it. */
@@ -143,7 +131,7 @@ export class GenerationWorker {
       this.#deps.log.error({ err, generationId, fence }, 'driver failed');
       gaveUp = true;
     } finally {
-      this.#keeper[Symbol.dispose]();
+      this.#lease[Symbol.dispose]();
       this.#stop.abort(new Halted('over'));
       this.#pen?.writer.close();
       // What readers saw of a run that is stopped is still being stored: to let go before would withdraw it.
@@ -286,7 +274,7 @@ export class GenerationWorker {
     const { logged, heard } = writtenBy(pen);
     await this.#deps.hub.release(this.job.generationId).catch(() => undefined);
     // What follows has the lease of its own write and no more: if a step hangs, somebody else may begin again.
-    const fixed = (): void => this.#keeper[Symbol.dispose]();
+    const fixed = (): void => this.#lease[Symbol.dispose]();
     if (how === 'handover') await this.#ending.handOver();
     else if (how === 'paused' && pen) {
       await this.#ending.pause({ asked: ending.asked, view: pen.view, logged }, fixed);

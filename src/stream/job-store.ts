@@ -20,6 +20,17 @@ export type StoreResult =
   /** Another job has the key of one of its steers, as its own or as one of its steers'. */
   | { outcome: 'key_taken' };
 
+/** A compare-and-set: the record as it shall be, and the version that it replaces. */
+export interface Change {
+  next: Job;
+  expected: number;
+}
+
+export type ChangeResult =
+  | StoreResult
+  /** What `compareAndSet` would have thrown. Where the store was out of reach the change may be stored even so. */
+  | { outcome: 'failed'; error: unknown };
+
 export interface JobStore {
   /** The store's own clock, epoch ms: leases, expiries and retention are measured by it. */
   now(): Promise<number>;
@@ -33,6 +44,12 @@ export interface JobStore {
    * added: `next` has those that the record has. `stale` wins over the others; where both of these hold, either is said.
    */
   compareAndSet(next: Job, expected: number): Promise<StoreResult>;
+  /**
+   * Many of them, in one round trip where the store can; results are in the order of the changes. Each stands for itself,
+   * in no order: others see some before the rest, and one that fails or loses takes nothing from the others. Throws where
+   * a version is at fault, before anything is written, and where the store is out of reach: any of them may be stored.
+   */
+  compareAndSetAll(changes: readonly Change[]): Promise<ChangeResult[]>;
   /** Live jobs of a conversation, oldest first: the active one, then those that wait. */
   liveOf(conversationId: string): Promise<Job[]>;
   /** The newest job of a conversation, live or not. */

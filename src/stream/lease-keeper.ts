@@ -1,61 +1,69 @@
 import type { Clock, Timer } from '../lib/clock.ts';
+import type { Job, RunningJob } from './job.ts';
 
 export interface LeaseKeeperDeps {
   clock: Clock;
   /** Length of a lease, ms. */
   ttl: number;
-  /** Writes a heartbeat; false: the lease is no longer ours. */
-  renew(): Promise<boolean>;
   /** The driver must stop: at most once. */
   lost(): void;
+  /** Nobody renews this any more. */
+  over(keeper: LeaseKeeper): void;
 }
 
 /**
- * Renews a driver's lease four times per length. If that is refused, or nothing came through for three fifths of it,
- * the driver is told to stop well before anybody may take over (T3).
+ * The lease of one driver. If a renewal is refused, or none comes through for three fifths of the lease, the driver is
+ * told to stop well before anybody may take over (T3).
  */
 export class LeaseKeeper implements Disposable {
+  readonly generationId: string;
+  readonly fence: number;
   readonly #deps: LeaseKeeperDeps;
-  #renewal: Timer | undefined;
-  #deadline: Timer | undefined;
+  #record: Job;
+  #deadline: Timer;
   #over = false;
 
-  constructor(deps: LeaseKeeperDeps) {
+  constructor(job: RunningJob, deps: LeaseKeeperDeps) {
+    this.generationId = job.generationId;
+    this.fence = job.fence;
     this.#deps = deps;
-    this.#renewed();
-    this.#plan();
+    this.#record = job;
+    this.#deadline = this.#until(0);
   }
 
-  [Symbol.dispose](): void {
-    this.#over = true;
-    this.#renewal?.cancel();
-    this.#deadline?.cancel();
+  /** The newest record that is known to be stored for good, the claim's at first. */
+  get record(): Job {
+    return this.#record;
   }
 
-  #plan(): void {
-    this.#renewal = this.#deps.clock.after(this.#deps.ttl / 4, () => void this.#renew());
+  get over(): boolean {
+    return this.#over;
   }
 
-  #renewed(): void {
-    this.#deadline?.cancel();
-    this.#deadline = this.#deps.clock.after(this.#deps.ttl * 0.6, () => this.#lose());
+  /** A renewal that was begun at `begun` (by the process's clock) came through. */
+  renewed(record: Job, begun: number): void {
+    // An answer that comes late says nothing new.
+    if (this.#over || record.version <= this.#record.version) return;
+    this.#record = record;
+    this.#deadline.cancel();
+    // A clock that was set back meanwhile gains no time.
+    this.#deadline = this.#until(Math.max(0, this.#deps.clock.now() - begun));
   }
 
-  async #renew(): Promise<void> {
-    const outcome = await this.#deps.renew().then(
-      (kept) => (kept ? 'kept' : 'refused'),
-      // The store is out of reach: the deadline decides.
-      () => 'unknown',
-    );
-    if (this.#over) return;
-    if (outcome === 'refused') return this.#lose();
-    if (outcome === 'kept') this.#renewed();
-    this.#plan();
-  }
-
-  #lose(): void {
+  lose(): void {
     if (this.#over) return;
     this[Symbol.dispose]();
     this.#deps.lost();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#deadline.cancel();
+    this.#deps.over(this);
+  }
+
+  #until(gone: number): Timer {
+    return this.#deps.clock.after(this.#deps.ttl * 0.6 - gone, () => this.lose());
   }
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { JobStore } from '../../src/stream/job-store.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
+import { describeCompareAndSetAll } from './job-store-batch.ts';
 import type { UnderTest } from './job-store-kit.ts';
 import { describeQueries, describeTime } from './job-store-queries.ts';
 import { describeRaces } from './job-store-races.ts';
@@ -43,6 +44,7 @@ export function describeJobStore({ name, create }: JobStoreSuite): void {
 
     describeInsert(at);
     describeCompareAndSet(at);
+    describeCompareAndSetAll(at);
     describeSteers(at);
     describeQueries(at);
     describeTime(at);

@@ -8,6 +8,7 @@ import type {
   RunningJob,
   Steer,
 } from '../../src/stream/job.ts';
+import type { Change, JobStore, StoreResult } from '../../src/stream/job-store.ts';
 import type { PendingAction } from '../../src/stream/pending-action.ts';
 import { EPOCH } from './fake-clock.ts';
 
@@ -156,6 +157,14 @@ export function finished(job: Job, finishedAt = EPOCH): FinishedJob {
 export function requeued(job: Job, queuedAt: number): QueuedJob {
   const { base, next } = step(job);
   return { ...base, ...next, status: 'queued', reason: 'recovered', queuedAt, answered: null };
+}
+
+/** Writes of which none may fail. */
+export async function setAll(jobs: JobStore, changes: readonly Change[]): Promise<StoreResult[]> {
+  return (await jobs.compareAndSetAll(changes)).map((result) => {
+    if (result.outcome === 'failed') throw result.error;
+    return result;
+  });
 }
 
 type Base = Omit<QueuedJob, 'status' | 'reason' | 'queuedAt' | 'answered'>;

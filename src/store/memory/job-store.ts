@@ -8,8 +8,9 @@ import {
   type Owner,
   type QueuedJob,
 } from '../../stream/job.ts';
-import type { JobStore } from '../../stream/job-store.ts';
+import type { JobStore, StoreResult } from '../../stream/job-store.ts';
 import { dueAt } from '../job-due.ts';
+import { assertNext } from '../job-version.ts';
 
 interface Entry {
   job: Job;
@@ -60,6 +61,21 @@ export function createMemoryJobStore({ clock }: { clock: Clock }): JobStore {
       .toSorted(byQueue);
   }
 
+  function compareAndSet(next: Job, expected: number): StoreResult {
+    const entry = entries.get(next.generationId);
+    if (entry?.job.version !== expected) {
+      return { outcome: 'stale', current: entry && copy(entry.job) };
+    }
+    const active = isActive(next) ? activeOf(next.conversationId) : undefined;
+    if (active && active.generationId !== next.generationId) return { outcome: 'lane_taken' };
+    const holders = keysOf(next).map(withKey);
+    if (holders.some((holder) => holder && holder.generationId !== next.generationId)) {
+      return { outcome: 'key_taken' };
+    }
+    entry.job = copy(next);
+    return { outcome: 'stored' };
+  }
+
   return {
     async now() {
       return clock.now();
@@ -88,19 +104,13 @@ export function createMemoryJobStore({ clock }: { clock: Clock }): JobStore {
     },
 
     async compareAndSet(next, expected) {
-      if (next.version !== expected + 1) throw new Error('the version must rise by one');
-      const entry = entries.get(next.generationId);
-      if (entry?.job.version !== expected) {
-        return { outcome: 'stale', current: entry && copy(entry.job) };
-      }
-      const active = isActive(next) ? activeOf(next.conversationId) : undefined;
-      if (active && active.generationId !== next.generationId) return { outcome: 'lane_taken' };
-      const holders = keysOf(next).map(withKey);
-      if (holders.some((holder) => holder && holder.generationId !== next.generationId)) {
-        return { outcome: 'key_taken' };
-      }
-      entry.job = copy(next);
-      return { outcome: 'stored' };
+      assertNext({ next, expected });
+      return compareAndSet(next, expected);
+    },
+
+    async compareAndSetAll(changes) {
+      changes.forEach(assertNext);
+      return changes.map(({ next, expected }) => compareAndSet(next, expected));
     },
 
     async liveOf(conversationId) {

@@ -65,7 +65,10 @@ export class MongoConnection {
     return this.#connection.name;
   }
 
-  /** The driver's database, for commands and indexes. Documents go through `model`, which checks what it is given. */
+  /**
+   * The driver's database, for commands, indexes and bulk writes of what the caller made to the last field. Other documents
+   * go through `model`, which checks what it is given.
+   */
   get db(): NonNullable<Connection['db']> {
     const { db } = this.#connection;
     if (!db) throw unavailable(new Error('the connection is closed'));

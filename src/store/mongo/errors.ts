@@ -67,6 +67,27 @@ export function duplicateFields(error: unknown): string[] | undefined {
   return typeof pattern === 'object' && pattern !== null ? Object.keys(pattern) : [];
 }
 
+/**
+ * Which writes of a bulk write failed by themselves, by place, and how many of the others found their document;
+ * undefined: it failed as a whole, or is not acknowledged.
+ */
+export function failedWrites(error: unknown): { failed: Set<number>; matched: number } | undefined {
+  if (!(error instanceof mongo.MongoBulkWriteError)) return undefined;
+  const { result, writeErrors } = error;
+  const each = Array.isArray(writeErrors) ? writeErrors : [writeErrors];
+  if (each.length === 0 || result.getWriteConcernError()) return undefined;
+  return { failed: new Set(each.map(({ index }) => index)), matched: result.matchedCount };
+}
+
+/**
+ * A bulk write that failed as a whole: the driver makes this one error of every other, and keeps only the code, which
+ * those of the network do not have.
+ */
+function isBulkOutOfReach(error: unknown): boolean {
+  if (!(error instanceof mongo.MongoBulkWriteError)) return false;
+  return error.code === undefined || error.result.getWriteConcernError() !== undefined;
+}
+
 /** Is it the server's or the network's state that failed, and not what was asked of it? */
 export function isOutOfReach(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;
@@ -83,6 +104,6 @@ export function isOutOfReach(error: unknown): boolean {
 
 /** What an adapter throws for what the driver threw. Programming errors stay what they are. */
 export function asStoreError(error: unknown): unknown {
-  if (error instanceof AppError || !isOutOfReach(error)) return error;
-  return unavailable(error);
+  if (error instanceof AppError) return error;
+  return isOutOfReach(error) || isBulkOutOfReach(error) ? unavailable(error) : error;
 }

@@ -27,6 +27,8 @@ export interface JobDocument extends JobIndex {
   /** Number of the slot that it got when it was inserted; none for a job that came back from a pause. */
   slot?: number;
   logDropped: boolean;
+  /** Who wrote it last together with others, and as which of them: a name that no other write has. */
+  batch?: string;
 }
 
 /** What follows from the record and changes with it. */
@@ -61,6 +63,7 @@ export const JOB_FIELDS: SchemaDefinition = {
   at: Number,
   slot: Number,
   logDropped: Boolean,
+  batch: String,
   version: Number,
   lane: String,
   liveIn: String,
@@ -149,14 +152,16 @@ const CHANGING = [
   'finishedAt',
 ] as const satisfies (keyof JobIndex)[];
 
+export interface JobUpdate {
+  $set: JobIndex & { record: string; batch?: string };
+  $unset: Record<string, ''>;
+}
+
 /**
  * Turns the document of any earlier version into that of `next`. A slot's number is kept as long as it is used. Throws
  * a RunError where the record has become too large.
  */
-export function updateTo(next: Job): {
-  $set: JobIndex & { record: string };
-  $unset: Record<string, ''>;
-} {
+export function updateTo(next: Job): JobUpdate {
   const fields = indexOf(next);
   const gone: string[] = CHANGING.filter((field) => fields[field] === undefined);
   if (fields.slotOf === undefined) gone.push('slot');

@@ -1,8 +1,10 @@
 import { unavailable } from '../../errors.ts';
 import type { FinishedJob, Job, QueuedJob } from '../../stream/job.ts';
-import type { InsertResult, JobStore } from '../../stream/job-store.ts';
+import type { Change, InsertResult, JobStore, StoreResult } from '../../stream/job-store.ts';
+import { assertNext } from '../job-version.ts';
 import { keyText } from '../key-text.ts';
 import type { MongoConnection } from './connection.ts';
+import { setAll } from './job-batch.ts';
 import { ownerText } from './job-document.ts';
 import { DueJobs } from './job-due.ts';
 import { slotToTry } from './job-slots.ts';
@@ -78,6 +80,15 @@ export function createMongoJobStore({ mongo, now }: MongoJobStoreDeps): JobStore
     return blocked;
   }
 
+  async function compareAndSet({ next, expected }: Change): Promise<StoreResult> {
+    const id = keyText(next.generationId);
+    const written = await table.replace(id, next, expected);
+    if (written === 'written') return { outcome: 'stored' };
+    if (written === 'not_there') return { outcome: 'stale', current: await table.get(id) };
+    // Only a document with the expected version comes to meet an index, and only two of them can refuse it.
+    return { outcome: written.taken.includes('key') ? 'key_taken' : 'lane_taken' };
+  }
+
   return {
     now,
 
@@ -98,13 +109,13 @@ export function createMongoJobStore({ mongo, now }: MongoJobStoreDeps): JobStore
     },
 
     async compareAndSet(next, expected) {
-      if (next.version !== expected + 1) throw new Error('the version must rise by one');
-      const id = keyText(next.generationId);
-      const written = await table.replace(id, next, expected);
-      if (written === 'written') return { outcome: 'stored' };
-      if (written === 'not_there') return { outcome: 'stale', current: await table.get(id) };
-      // Only a document with the expected version comes to meet an index, and only two of them can refuse it.
-      return { outcome: written.taken.includes('key') ? 'key_taken' : 'lane_taken' };
+      assertNext({ next, expected });
+      return compareAndSet({ next, expected });
+    },
+
+    async compareAndSetAll(changes) {
+      changes.forEach(assertNext);
+      return setAll(table, changes, compareAndSet);
     },
 
     async liveOf(conversationId) {

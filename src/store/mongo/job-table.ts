@@ -1,7 +1,7 @@
 import { trusted, type Model } from 'mongoose';
 import type { Job, QueuedJob } from '../../stream/job.ts';
 import type { MongoConnection } from './connection.ts';
-import { duplicateFields } from './errors.ts';
+import { duplicateFields, failedWrites } from './errors.ts';
 import {
   JOB_FIELDS,
   JOBS,
@@ -9,6 +9,7 @@ import {
   newDocument,
   updateTo,
   type JobDocument,
+  type JobUpdate,
 } from './job-document.ts';
 
 type Fields = Partial<JobDocument>;
@@ -23,6 +24,16 @@ export interface Query {
 
 /** What the unique indexes say to a write. */
 export type Written = 'written' | 'not_there' | { taken: string[] };
+
+/** One of many writes: to the document with this id, if it has this version. */
+export interface Replacement {
+  id: string;
+  expected: number;
+  /** `$set.batch` is this write's own name. */
+  update: JobUpdate;
+}
+
+export type WrittenDocument = Pick<JobDocument, 'record' | 'version' | 'batch'>;
 
 export const atMost = (value: number | string): object => trusted({ $lte: value });
 export const below = (value: number): object => trusted({ $lt: value });
@@ -56,6 +67,41 @@ export class JobTable {
       const { matchedCount } = await this.#model.updateOne({ _id: id, version: expected }, update);
       return matchedCount > 0 ? 'written' : 'not_there';
     });
+  }
+
+  /**
+   * In one round trip. Which of them found their document is not said, only how many did: `matched`. `failed`: places of
+   * those that wrote nothing because an index refused them, or something else that is theirs alone.
+   */
+  async replaceAll(
+    replacements: readonly Replacement[],
+  ): Promise<{ matched: number; failed: ReadonlySet<number> }> {
+    const writes = replacements.map(({ id, expected, update }) => ({
+      updateOne: { filter: { _id: id, version: expected }, update },
+    }));
+    return this.#mongo.run(async () => {
+      // The driver's own: the model looks through every update once more, and these are of our making to the last field.
+      const documents = this.#mongo.db.collection<JobDocument>(JOBS);
+      try {
+        const { matchedCount } = await documents.bulkWrite(writes, { ordered: false });
+        return { matched: matchedCount, failed: new Set() };
+      } catch (error) {
+        const some = failedWrites(error);
+        if (!some) throw error;
+        return some;
+      }
+    });
+  }
+
+  /** The documents of these ids that are there. */
+  async written(ids: string[]): Promise<Map<string, WrittenDocument>> {
+    const documents = await this.#mongo.run(() =>
+      this.#model
+        .find({ _id: oneOf(ids) }, { record: 1, version: 1, batch: 1 })
+        .lean<(WrittenDocument & { _id: string })[]>()
+        .exec(),
+    );
+    return new Map(documents.map(({ _id: id, ...rest }) => [id, rest]));
   }
 
   async one(where: Condition, sort: Record<string, 1 | -1> = {}): Promise<Job | undefined> {

@@ -1,5 +1,6 @@
 import type { FinishedJob, Job, QueuedJob } from '../../stream/job.ts';
-import type { JobStore } from '../../stream/job-store.ts';
+import type { Change, JobStore, StoreResult } from '../../stream/job-store.ts';
+import { assertNext } from '../job-version.ts';
 import type { RedisConnection } from './connection.ts';
 import { indexArguments, score } from './job-index.ts';
 import {
@@ -69,6 +70,12 @@ export function createRedisJobStore({ redis, now }: RedisJobStoreDeps): JobStore
     return jobOrNone(await redis.run((client) => client.hget(key, 'record')));
   }
 
+  async function replace({ next, expected }: Change): Promise<StoreResult> {
+    const own = [idText(next.generationId), JSON.stringify(next), next.version, expected];
+    const args = [...own, ...indexArguments(next)];
+    return JOB_SCRIPTS.replace.call(redis, replaceKeys(next), args);
+  }
+
   /** With the keys of all its steers: one that comes in between is read and taken along. */
   async function remove(job: Job): Promise<void> {
     const id = [idText(job.generationId)];
@@ -99,10 +106,19 @@ export function createRedisJobStore({ redis, now }: RedisJobStoreDeps): JobStore
     },
 
     async compareAndSet(next, expected) {
-      if (next.version !== expected + 1) throw new Error('the version must rise by one');
-      const own = [idText(next.generationId), JSON.stringify(next), next.version, expected];
-      const args = [...own, ...indexArguments(next)];
-      return JOB_SCRIPTS.replace.call(redis, replaceKeys(next), args);
+      assertNext({ next, expected });
+      return replace({ next, expected });
+    },
+
+    /** All of them are sent in one turn of the loop, which the connection makes one write. */
+    async compareAndSetAll(changes) {
+      changes.forEach(assertNext);
+      const settled = await Promise.allSettled(changes.map(replace));
+      return settled.map((result) =>
+        result.status === 'fulfilled'
+          ? result.value
+          : { outcome: 'failed', error: result.reason as unknown },
+      );
     },
 
     async liveOf(conversationId) {

@@ -1,7 +1,8 @@
 import type Database from 'libsql';
 import type { Clock } from '../../lib/clock.ts';
 import { keysOf, type FinishedJob, type Job, type QueuedJob } from '../../stream/job.ts';
-import type { InsertResult, JobStore, StoreResult } from '../../stream/job-store.ts';
+import type { Change, InsertResult, JobStore, StoreResult } from '../../stream/job-store.ts';
+import { assertNext } from '../job-version.ts';
 import { keyText } from './cells.ts';
 import { assertUsable } from './database.ts';
 import { JobTable } from './job-table.ts';
@@ -45,7 +46,7 @@ export function createSqliteJobStore(deps: { db: Database.Database; clock: Clock
   }
 
   /** Keys lie in two tables, so what one index can't refuse is looked for before the write, under its lock. */
-  const replaceSteered = db.transaction((next: Job, expected: number): StoreResult => {
+  function replaceSteered(next: Job, expected: number): StoreResult {
     const id = keyText(next.generationId);
     if (table.count('atVersion', [id, expected]) === 0) return stale(next);
     const keys = keysOf(next).map(keyText);
@@ -55,7 +56,15 @@ export function createSqliteJobStore(deps: { db: Database.Database; clock: Clock
     const result = replace(next, expected);
     if (result.outcome === 'stored') for (const key of keys.slice(1)) table.run('steer', [key, id]);
     return result;
-  });
+  }
+
+  function apply({ next, expected }: Change): StoreResult {
+    return next.steers ? replaceSteered(next, expected) : replace(next, expected);
+  }
+
+  const applyOne = db.transaction(apply);
+  /** One commit; an index that refuses one of them refuses only that one. */
+  const applyAll = db.transaction((changes: readonly Change[]) => changes.map(apply));
 
   const deleteConversation = db.transaction((conversationId: string) => {
     table.run('deleteSteers', [keyText(conversationId)]);
@@ -80,8 +89,14 @@ export function createSqliteJobStore(deps: { db: Database.Database; clock: Clock
     },
 
     async compareAndSet(next, expected) {
-      if (next.version !== expected + 1) throw new Error('the version must rise by one');
-      return next.steers ? replaceSteered.immediate(next, expected) : replace(next, expected);
+      assertNext({ next, expected });
+      const one = { next, expected };
+      return next.steers ? applyOne.immediate(one) : apply(one);
+    },
+
+    async compareAndSetAll(changes) {
+      changes.forEach(assertNext);
+      return applyAll.immediate(changes);
     },
 
     async liveOf(conversationId) {

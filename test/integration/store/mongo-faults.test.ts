@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { mongo } from 'mongoose';
 import { isUnavailable } from '../../../src/errors.ts';
+import { asStoreError } from '../../../src/store/mongo/errors.ts';
 import {
   createMongoJobStore,
   ensureIndexes,
@@ -11,7 +13,7 @@ import type { JobStore } from '../../../src/stream/job-store.ts';
 import { settle } from '../../support/fake-clock.ts';
 import { FairWatch } from '../../support/fair-watch.ts';
 import { FaultProxy } from '../../support/fault-proxy.ts';
-import { aQueuedJob, running } from '../../support/jobs.ts';
+import { aQueuedJob, running, setAll } from '../../support/jobs.ts';
 import { addressOf, atPort, describeMongo } from '../../support/mongo-service.ts';
 
 const MAX_WAIT = 4_000;
@@ -26,6 +28,7 @@ function everyCall(jobs: JobStore, job: Job): Record<keyof JobStore, () => Promi
     get: () => jobs.get(generationId),
     byIdempotencyKey: () => jobs.byIdempotencyKey('key'),
     compareAndSet: () => jobs.compareAndSet(running(job), job.version),
+    compareAndSetAll: () => setAll(jobs, [{ next: running(job), expected: job.version }]),
     liveOf: () => jobs.liveOf(conversationId),
     latestOf: () => jobs.latestOf(conversationId),
     liveByOwner: () => jobs.liveByOwner(owner, 10),
@@ -122,6 +125,29 @@ describeMongo('jobs when the network fails', (at) => {
     },
   );
 
+  test('a bulk write that finds no server is out of reach, though the driver makes another error of it', async () => {
+    const client = new mongo.MongoClient(atPort(at.uri, proxy.port), {
+      serverSelectionTimeoutMS: 50,
+    });
+    await client.connect();
+    const documents = client.db('none').collection<{ _id: string }>('none');
+
+    await proxy.down();
+    const write = { updateOne: { filter: { _id: '1' }, update: { $set: { a: 1 } } } };
+    const failure = (): Promise<unknown> =>
+      documents.bulkWrite([write]).catch((reason: unknown) => reason);
+    // The first ones find out by their sockets, the last knows of no server.
+    const errors = [await failure(), await failure(), await failure()];
+    await client.close();
+    await proxy.up();
+
+    for (const error of errors) {
+      expect(error).toBeInstanceOf(mongo.MongoBulkWriteError);
+      expect(isUnavailable(asStoreError(error))).toBe(true);
+    }
+    await recovered(jobs);
+  });
+
   test('connections that are cut between calls are replaced without anybody noticing', async () => {
     const job = await stored();
 
@@ -196,6 +222,38 @@ describeMongo('jobs when the network fails', (at) => {
       const other = await direct.compareAndSet(running(job, 2), 1);
 
       expect(other).toEqual({ outcome: 'stale', current: running(job, 1) });
+    });
+
+    test('of many writes once: the driver asks again, and each write is one', async () => {
+      const [job, other, late] = [await stored(), await stored(), await stored()];
+      const current = running(late, 1);
+      await direct.compareAndSet(current, 1);
+      proxy.loseReplies(WRITE, 1);
+      const changes = [job, other, late].map((it) => ({ next: running(it, 2), expected: 1 }));
+
+      const results = await jobs.compareAndSetAll(changes);
+
+      expect(proxy.unlost).toBe(0);
+      expect(results).toEqual([
+        { outcome: 'stored' },
+        { outcome: 'stored' },
+        { outcome: 'stale', current },
+      ]);
+    });
+
+    test('of many writes twice: unavailable; the same writes again learn that they are there', async () => {
+      const changes = [await stored(), await stored()].map((job) => ({
+        next: running(job),
+        expected: 1,
+      }));
+      proxy.loseReplies(WRITE, 2);
+
+      await expect(jobs.compareAndSetAll(changes)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+
+      expect(proxy.unlost).toBe(0);
+      expect(await jobs.compareAndSetAll(changes)).toEqual(
+        changes.map(({ next }) => ({ outcome: 'stale', current: next })),
+      );
     });
 
     test('an insert: unavailable, and again it is a duplicate of itself', async () => {

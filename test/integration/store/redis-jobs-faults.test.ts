@@ -9,7 +9,7 @@ import {
 import type { Job } from '../../../src/stream/job.ts';
 import type { JobStore } from '../../../src/stream/job-store.ts';
 import { FairWatch } from '../../support/fair-watch.ts';
-import { aQueuedJob, finished, paused, running } from '../../support/jobs.ts';
+import { aQueuedJob, finished, paused, running, setAll } from '../../support/jobs.ts';
 import { auditJobs } from '../../support/redis-job-audit.ts';
 import { silent } from '../../support/redis-kit.ts';
 import {
@@ -33,6 +33,7 @@ function everyCall(jobs: JobStore, job: Job): Record<keyof JobStore, () => Promi
     get: () => jobs.get(generationId),
     byIdempotencyKey: () => jobs.byIdempotencyKey(idempotencyKey),
     compareAndSet: () => jobs.compareAndSet(running(job), job.version),
+    compareAndSetAll: () => setAll(jobs, [{ next: running(job), expected: job.version }]),
     liveOf: () => jobs.liveOf(conversationId),
     latestOf: () => jobs.latestOf(conversationId),
     liveByOwner: () => jobs.liveByOwner(owner, 10),
@@ -224,6 +225,7 @@ describeRedis('jobs when the server fails', () => {
       ...all('done'),
       insert: 'unavailable',
       compareAndSet: 'unavailable',
+      compareAndSetAll: 'unavailable',
     });
     expect(await jobs.get(job.generationId)).toEqual(job);
     await jobs.logDropped(done.generationId);
