@@ -6,7 +6,8 @@ import type { FrameSpace } from './frame-space.ts';
  * ranges are read from the store.
  */
 const FIRST_CHUNK = 4 * 1024;
-const LAST_CHUNK = 64 * 1024;
+/** As much as a reader gets in one go, which is never more than one chunk. */
+const LAST_CHUNK = 256 * 1024;
 
 interface Chunk {
   /** Sequence of its first frame. */
