@@ -35,7 +35,8 @@ class SseStream implements FrameSink, OpenStream {
   readonly #writer: FrameWriter;
   #state: 'open' | 'ended' | 'gone' = 'open';
   #full = false;
-  readonly #over = new AbortController();
+  /** Made where somebody waits: to abort costs an error with its stack. */
+  #over: AbortController | undefined;
   #reader: Reader | undefined;
 
   constructor(res: Response) {
@@ -49,6 +50,8 @@ class SseStream implements FrameSink, OpenStream {
 
   /** Aborted once the connection is closed. */
   get over(): AbortSignal {
+    this.#over ??= new AbortController();
+    if (this.#state === 'gone') this.#over.abort();
     return this.#over.signal;
   }
 
@@ -80,7 +83,7 @@ class SseStream implements FrameSink, OpenStream {
 
   gone(): void {
     this.#state = 'gone';
-    this.#over.abort();
+    this.#over?.abort();
     this.#writer.release();
     this.#reader?.close();
   }

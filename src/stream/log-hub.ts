@@ -4,7 +4,9 @@ import { Limiter } from '../lib/limiter.ts';
 import { EarlyDeltas } from './early-deltas.ts';
 import type { EventTransport, LogNews, LogWatch } from './event-transport.ts';
 import { frameOf } from './frame.ts';
+import { FrameSpace } from './frame-space.ts';
 import type { Preview } from './hints.ts';
+import { Lingering } from './lingering.ts';
 import { extend, takeUp, type Tail } from './log-extend.ts';
 import { LogView } from './log-view.ts';
 import type { Slice } from './slab.ts';
@@ -20,6 +22,8 @@ const VIEW_OVERHEAD = 8 * 1024;
 const MAX_READS = 16;
 /** A log whose reading failed is read again after this many ms. */
 const RETRY_MS = 500;
+/** A log that its last reader left is followed for so long, to twice that, ms: who was cut comes back within 3 s. */
+const LINGER_MS = 5_000;
 
 export interface LogHubDeps {
   transport: EventTransport;
@@ -54,11 +58,19 @@ export class LogHub implements AsyncDisposable {
   readonly #behind = new Set<string>();
   readonly #retries = new Map<string, Timer>();
   readonly #early = new EarlyDeltas();
+  readonly #space = new FrameSpace();
+  /** Followed logs that nobody reads just now. */
+  readonly #lingering: Lingering;
   #closed = false;
 
   constructor(deps: LogHubDeps) {
     this.#deps = deps;
     this.#watch = deps.transport.watch((id, news) => this.#moved(id, news));
+    this.#lingering = new Lingering({
+      clock: deps.clock,
+      ms: LINGER_MS,
+      over: (id) => this.#unfollow(id),
+    });
   }
 
   /** The log, read to where the store is; undefined: there is none (any more). */
@@ -74,7 +86,7 @@ export class LogHub implements AsyncDisposable {
       }
       const view = known ?? new LogView(generationId);
       if ((await this.#sync(view, 'kept')) === 'missing') return undefined;
-      this.#views.set(generationId, view);
+      this.#keep(view);
       this.#evict();
       return view;
     });
@@ -85,7 +97,7 @@ export class LogHub implements AsyncDisposable {
     return this.#mutex.run(generationId, async () => {
       const view = this.#views.get(generationId) ?? new LogView(generationId);
       if ((await this.#sync(view, tail)) === 'missing') return undefined;
-      this.#views.set(generationId, view);
+      this.#keep(view);
       return view;
     });
   }
@@ -98,7 +110,7 @@ export class LogHub implements AsyncDisposable {
   /** From now on the local driver feeds it. */
   drive(view: LogView): void {
     this.#driven.add(view.generationId);
-    this.#views.set(view.generationId, view);
+    this.#keep(view);
     this.tune(view);
   }
 
@@ -114,28 +126,36 @@ export class LogHub implements AsyncDisposable {
     }
   }
 
-  /** Call after a follower came or left: only what is read here, and not fed here, is followed. */
+  /** Call after a follower came or left: only what is read here, or was a moment ago, and not fed here, is followed. */
   tune(view: LogView): void {
-    const { generationId } = view;
-    const wanted = view.followers.size > 0 && !view.closed && !this.#driven.has(generationId);
-    if (wanted === this.#followed.has(generationId) || (wanted && this.#closed)) return;
-    if (wanted) {
-      this.#followed.add(generationId);
-      this.#watch.follow(generationId, view.durable);
-      this.#deps.previews?.follow(generationId);
-    } else {
-      this.#followed.delete(generationId);
-      this.#watch.unfollow(generationId);
-      this.#deps.previews?.unfollow(generationId);
-      this.#early.forget(generationId);
-    }
+    const { generationId, followers } = view;
+    const feeds = !view.closed && !this.#driven.has(generationId) && !this.#closed;
+    if (!feeds) this.#unfollow(generationId);
+    else if (followers.size > 0) this.#follow(view);
+    else if (this.#followed.has(generationId)) this.#lingering.add(generationId);
+  }
+
+  #follow({ generationId, durable }: LogView): void {
+    this.#lingering.delete(generationId);
+    if (this.#followed.has(generationId)) return;
+    this.#followed.add(generationId);
+    this.#watch.follow(generationId, durable);
+    this.#deps.previews?.follow(generationId);
+  }
+
+  #unfollow(generationId: string): void {
+    this.#lingering.delete(generationId);
+    if (!this.#followed.delete(generationId)) return;
+    this.#watch.unfollow(generationId);
+    this.#deps.previews?.unfollow(generationId);
+    this.#early.forget(generationId);
   }
 
   /** The view that is in memory now; a view that was evicted since takes its place again. */
   resident(view: LogView): LogView {
     const known = this.#views.get(view.generationId);
     if (known) return known;
-    this.#views.set(view.generationId, view);
+    this.#keep(view);
     return view;
   }
 
@@ -165,20 +185,21 @@ export class LogHub implements AsyncDisposable {
   /** The log is gone: whoever still reads it comes back and finds what there is instead. */
   forget(generationId: string): void {
     const view = this.#views.get(generationId);
-    this.#views.delete(generationId);
     if (!view) return;
+    this.#drop(view);
     for (const follower of view.followers) {
       // What is in memory may be all that it lacks.
       follower.pump();
       follower.lost();
     }
-    this.tune(view);
+    this.#unfollow(generationId);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     for (const retry of this.#retries.values()) retry.cancel();
     this.#retries.clear();
+    this.#lingering[Symbol.dispose]();
     await this.#watch[Symbol.asyncDispose]();
   }
 
@@ -234,6 +255,8 @@ export class LogHub implements AsyncDisposable {
     if (!view || !this.#followed.has(generationId)) return;
     const { seq } = view.head;
     if (!news || this.#mutex.busy(generationId) || !extend(view, news)) {
+      // Nobody lacks it: whoever comes reads it.
+      if (view.followers.size === 0) return this.#unfollow(generationId);
       return this.#advance(generationId);
     }
     view.settled(news.events.at(-1)?.seq ?? 0);
@@ -275,8 +298,22 @@ export class LogHub implements AsyncDisposable {
     for (const [id, view] of this.#views) {
       if (size <= IDLE_BYTES) return;
       if (view.followers.size > 0 || this.#driven.has(id)) continue;
-      this.#views.delete(id);
+      this.#unfollow(id);
+      this.#drop(view);
       size -= view.size + VIEW_OVERHEAD;
     }
+  }
+
+  #keep(view: LogView): void {
+    const before = this.#views.get(view.generationId);
+    if (before === view) return;
+    before?.share(undefined);
+    this.#views.set(view.generationId, view);
+    view.share(this.#space);
+  }
+
+  #drop(view: LogView): void {
+    this.#views.delete(view.generationId);
+    view.share(undefined);
   }
 }

@@ -3,11 +3,9 @@ import type { Position } from './cursor.ts';
 import type { LogEvent, StreamState } from './events.ts';
 import type { StoredEvent } from './event-transport.ts';
 import { MessageFold } from './fold.ts';
+import { FrameSpace } from './frame-space.ts';
 import { frameOf, toStored } from './frame.ts';
 import { Slab, type Slice } from './slab.ts';
-
-/** Newest bytes of frames that a log keeps in memory; what is older is read from the store. */
-export const SLAB_WINDOW = 1024 * 1024;
 
 interface FencedFrom {
   fence: number;
@@ -32,7 +30,9 @@ export class LogView {
   incarnation = 0;
   /** Sequence up to which the store has it. */
   durable = 0;
-  #slab = new Slab(SLAB_WINDOW);
+  /** Its own as long as nobody keeps the view: what is let go of need not be counted off. */
+  #space = new FrameSpace();
+  #slab = new Slab(this.#space);
   #runs = new CoalescedLog();
   /** Of runs, as they were when they ended with `seq`: the last one still grows. */
   #frames = new WeakMap<LogEvent, { seq: number; bytes: Uint8Array }>();
@@ -86,11 +86,19 @@ export class LogView {
     this.#slab.trim(this.durable);
   }
 
+  /** Whoever keeps the view says with which others it shares memory; undefined: it is kept no longer. */
+  share(space: FrameSpace | undefined): void {
+    this.#space = space ?? new FrameSpace();
+    this.#slab.move(this.#space);
+  }
+
   /** Forgets everything; what follows is a new reading of the log. */
   clear(): void {
     this.incarnation += 1;
     this.durable = 0;
-    this.#slab = new Slab(SLAB_WINDOW);
+    // What it held counts no longer.
+    this.#slab.move(new FrameSpace());
+    this.#slab = new Slab(this.#space);
     this.#runs = new CoalescedLog();
     this.#frames = new WeakMap();
     this.#fold = new MessageFold();

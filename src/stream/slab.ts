@@ -1,10 +1,13 @@
+import type { FrameSpace } from './frame-space.ts';
+
 /**
  * Finished frames of one log in a few large buffers. A reader is only a cursor into it: any range is a view, never a
- * copy. Keeps at least what is not durable yet and otherwise the newest `window` bytes; older ranges are read from the
- * store.
+ * copy. Keeps at least what is not durable yet and otherwise the newest bytes, as many as its space has room for; older
+ * ranges are read from the store.
  */
 const FIRST_CHUNK = 4 * 1024;
-const LAST_CHUNK = 64 * 1024;
+/** As much as a reader gets in one go, which is never more than one chunk. */
+const LAST_CHUNK = 256 * 1024;
 
 interface Chunk {
   /** Sequence of its first frame. */
@@ -22,16 +25,23 @@ export interface Slice {
 }
 
 export class Slab {
-  readonly #window: number;
+  #space: FrameSpace;
   #chunks: Chunk[] = [];
   #size = 0;
   #next: number;
   #cached: { after: number; next: number; slice: Slice } | undefined;
 
   /** `after`: sequence of the event before the first one that will be appended. */
-  constructor(window: number, after = 0) {
-    this.#window = window;
+  constructor(space: FrameSpace, after = 0) {
+    this.#space = space;
     this.#next = after + 1;
+  }
+
+  /** From now on what it holds counts there, and no longer where it did. */
+  move(space: FrameSpace): void {
+    this.#space.add(-this.#size);
+    this.#space = space;
+    space.add(this.#size);
   }
 
   /** Bytes held. */
@@ -54,8 +64,13 @@ export class Slab {
     const bytes = Buffer.allocUnsafeSlow(Math.max(doubled, length));
     const chunk: Chunk = { first: this.#next, ends: [], bytes, used: 0 };
     this.#chunks.push(chunk);
-    this.#size += bytes.length;
+    this.#grow(bytes.length);
     return chunk;
+  }
+
+  #grow(bytes: number): void {
+    this.#size += bytes;
+    this.#space.add(bytes);
   }
 
   /** Frames after `after`, about `maxBytes` of them but at least one; undefined: none; `behind`: not kept any more. */
@@ -77,14 +92,14 @@ export class Slab {
     return slice;
   }
 
-  /** Lets go of what is durable and outside the window. */
+  /** Lets go of what is durable and older than there is room for. */
   trim(durable: number): void {
     let [oldest] = this.#chunks;
-    while (oldest && this.#chunks.length > 1 && this.#size > this.#window) {
+    while (oldest && this.#chunks.length > 1 && this.#size > this.#space.window) {
       if (oldest.first + oldest.ends.length - 1 > durable) return;
       this.#chunks.shift();
       this.#cached = undefined;
-      this.#size -= oldest.bytes.length;
+      this.#grow(-oldest.bytes.length);
       [oldest] = this.#chunks;
     }
   }

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { settle } from '../../support/fake-clock.ts';
 import { stateOf } from '../../support/frames.ts';
 import {
@@ -185,16 +185,18 @@ describe('a reader that does not drain', () => {
     const first = await heart.read(streamId);
     const cursor = first.lastId;
     first.close();
-    const words = Array.from({ length: 1_000 }, (_, index) => `${index} ${'x'.repeat(3_000)}`);
+    const words = Array.from({ length: 1_000 }, (_, index) => `${index} ${'x'.repeat(10_000)}`);
     heart.runner.last.say(...words);
     await settle(50);
     await stores.clock.advance(200);
     heart.runner.last.end();
     await settle(20);
 
+    const read = jest.spyOn(stores.transport, 'read');
     const reader = await heart.read(streamId, { cursor });
     await settle(50);
 
+    expect(read).toHaveBeenCalled();
     expect(reader.ended).toBe(true);
     expect(reader.frames).toHaveLength(1_002);
     expect(reader.frames.map((frame) => frame.data.seq)).toEqual(
