@@ -48,7 +48,7 @@ export function idText(generationId: string): string {
   return keyText(generationId);
 }
 
-/** A hash: `record` (JSON), `version`, `place`, `log_dropped`, and `steers`, how many keys it has beside its own. */
+/** A hash: `record` (JSON), `version`, `fence`, `place`, `log_dropped`, and `steers`, how many keys it has beside its own. */
 export function recordKey(generationId: string): string {
   return RECORD_PREFIX + idText(generationId);
 }

@@ -72,7 +72,7 @@ export function createRedisJobStore({ redis, now }: RedisJobStoreDeps): JobStore
 
   async function replace({ next, expected }: Change): Promise<StoreResult> {
     const own = [idText(next.generationId), JSON.stringify(next), next.version, expected];
-    const args = [...own, ...indexArguments(next)];
+    const args = [...own, ...indexArguments(next), next.fence];
     return JOB_SCRIPTS.replace.call(redis, replaceKeys(next), args);
   }
 

@@ -9,7 +9,15 @@ import {
 import type { Job } from '../../../src/stream/job.ts';
 import type { JobStore } from '../../../src/stream/job-store.ts';
 import { FairWatch } from '../../support/fair-watch.ts';
-import { aQueuedJob, finished, paused, running, setAll } from '../../support/jobs.ts';
+import {
+  aQueuedJob,
+  finalizing,
+  finished,
+  paused,
+  running,
+  setAll,
+  steered,
+} from '../../support/jobs.ts';
 import { auditJobs } from '../../support/redis-job-audit.ts';
 import { silent } from '../../support/redis-kit.ts';
 import {
@@ -134,6 +142,27 @@ describeRedis('jobs when the server fails', () => {
     expect(await jobs.get(job.generationId)).toEqual(job);
     await expectConsistent(redis);
   }, 20_000);
+
+  test.each([
+    ['was stopped', (job: Job) => ({ ...finalizing(job), fence: job.fence + 1 })],
+    ['got a message', (job: Job) => steered(job, 'a-key')],
+  ])(
+    'a driver whose last write was lost does not undo that its job %s since',
+    async (_what, then) => {
+      await start();
+      const job = running(await stored());
+      await jobs.compareAndSet(job, job.version - 1);
+      // The driver knows of one more write, which the server that took over never had.
+      const lost = { ...job, version: job.version + 1 };
+      const since = then(job);
+      await jobs.compareAndSet(since, job.version);
+
+      const late = await jobs.compareAndSet({ ...lost, version: lost.version + 1 }, lost.version);
+
+      expect(late).toEqual({ outcome: 'stale', current: since });
+      expect(await jobs.get(job.generationId)).toEqual(since);
+    },
+  );
 
   test('a server that hangs makes every call fail in time', async () => {
     await start();
