@@ -31,8 +31,8 @@ export interface Reading {
 export function takeUp(view: LogView, { after, events, info }: Reading, tail: Tail): boolean {
   const { head } = view;
   const upTo = events.at(-1)?.seq ?? 0;
-  // Nothing that is known was read: the store has less than it had.
-  if (head.seq > 0 && upTo === 0) return false;
+  // Nothing was read of what is known or must be there: the store has less than it had.
+  if (upTo === 0 && Math.max(head.seq, info.head) > 0) return false;
   const ends = upTo >= info.head;
   const gone = tail === 'withdrawn' || info.fence > head.fence;
   if (ends && head.seq > info.head && gone) return false;

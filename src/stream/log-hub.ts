@@ -36,6 +36,18 @@ export interface LogHubDeps {
   previews?: { follow(generationId: string): void; unfollow(generationId: string): void };
 }
 
+type Range = Parameters<EventTransport['read']>[1];
+type Page = NonNullable<Awaited<ReturnType<EventTransport['read']>>>;
+
+/** Where a reading goes on behind a page; undefined: that was the last one. */
+function rangeAfter(range: Range, { events, info }: Page): Range | undefined {
+  const upTo = events.at(-1)?.seq ?? 0;
+  if (upTo >= info.head || upTo === 0) return undefined;
+  // One entry may be larger than a page.
+  const maxBytes = upTo === range.after + 1 ? range.maxBytes * 2 : range.maxBytes;
+  return { ...range, after: upTo - 1, maxBytes };
+}
+
 /** What became of a reading: `lost`, the store has no longer what it had; the view was read anew. */
 type Synced = 'current' | 'lost' | 'missing';
 
@@ -175,7 +187,7 @@ export class LogHub implements AsyncDisposable {
   /** Frames after `after` that are no longer in memory; undefined: the store does not have them either. */
   async page(generationId: string, after: number): Promise<Slice | undefined> {
     const range = { after, limit: PAGE_EVENTS, maxBytes: PAGE_BYTES };
-    const page = await this.#reads.run(() => this.#deps.transport.read(generationId, range));
+    const page = await this.#read(generationId, range);
     const last = page?.events.at(-1);
     if (!page || !last || page.events[0]?.seq !== after + 1) return undefined;
     const frames = page.events.map((event) => frameOf(generationId, event)).join('');
@@ -225,28 +237,45 @@ export class LogHub implements AsyncDisposable {
   async #readOn(view: LogView, tail: Tail): Promise<'read' | 'missing' | 'current'> {
     const { generationId } = view;
     // The last known entry is read again: if another one is in its place, this reading of the log is void.
-    const range = {
+    let range: Range | undefined = {
       after: Math.max(view.durable - 1, 0),
       limit: PAGE_EVENTS,
       maxBytes: PAGE_BYTES,
     };
-    for (;;) {
-      const page = await this.#reads.run(() => this.#deps.transport.read(generationId, range));
+    let coming = this.#read(generationId, range);
+    while (range) {
+      const page = await coming;
       if (!page) return 'missing';
-      if (this.#driven.has(generationId)) return 'current';
-      if (takeUp(view, { after: range.after, ...page }, tail)) {
-        const upTo = page.events.at(-1)?.seq ?? 0;
-        if (upTo >= page.info.head) return 'read';
-        // One entry may be larger than a page.
-        if (upTo === range.after + 1) range.maxBytes *= 2;
-        range.after = upTo - 1;
-        continue;
+      const next = rangeAfter(range, page);
+      if (next) {
+        // The store works at it while this one is taken up, and others have their turn in between.
+        coming = this.#read(generationId, next);
+        // Where this one is void nobody comes for it.
+        coming.catch(() => undefined);
+        await this.#turn();
       }
+      if (this.#driven.has(generationId)) return 'current';
+      if (takeUp(view, { after: range.after, ...page }, tail)) range = next;
       // Not from its beginning: the store lost entries for good.
-      if (view.head.seq === 0) return 'missing';
-      view.clear();
-      range.after = 0;
+      else if (view.head.seq === 0) return 'missing';
+      else {
+        view.clear();
+        range = { ...range, after: 0 };
+        coming = this.#read(generationId, range);
+      }
     }
+    return 'read';
+  }
+
+  #read(generationId: string, range: Range): Promise<Page | undefined> {
+    return this.#reads.run(() => this.#deps.transport.read(generationId, range));
+  }
+
+  /** The end of this turn of the loop. */
+  #turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#deps.schedule(resolve);
+    });
   }
 
   /** The store has something else than the view. */

@@ -19,6 +19,7 @@ const clock = new FakeClock();
 let calls: string[] = [];
 let tell: LogListener;
 let store: EventTransport;
+let read: EventTransport['read'];
 let hub: LogHub;
 let head = 0;
 
@@ -44,13 +45,14 @@ beforeEach(async () => {
   calls = [];
   head = 0;
   store = createMemoryEventTransport();
+  read = (id, range) => store.read(id, range);
   await store.create(GENERATION);
   await write(logOf([created(), word('a')]).map(({ body }) => body));
   const transport: EventTransport = {
     ...store,
     read: (id, range) => {
       calls.push('read');
-      return store.read(id, range);
+      return read(id, range);
     },
     watch: (listener) => {
       tell = listener;
@@ -64,7 +66,7 @@ beforeEach(async () => {
   hub = new LogHub({
     transport,
     clock,
-    schedule: (task) => task(),
+    schedule: (task) => void setImmediate(task),
     onTailError: (error) => {
       throw error;
     },
@@ -189,5 +191,105 @@ describe('a log whose readers left', () => {
     expect(reader.lost()).toBe(true);
     expect(calls).toEqual(['read', 'follow', 'unfollow']);
     expect(clock.pending).toBeLessThan(2);
+  });
+});
+
+describe('a log of many pages', () => {
+  const MANY = 9_000;
+
+  beforeEach(async () => {
+    await write(Array.from({ length: MANY }, (_, index) => word(`${index} `)));
+  });
+
+  const whole = (): string =>
+    `a${Array.from({ length: MANY }, (_, index) => `${index} `).join('')}`;
+
+  test('is read one page ahead, and no page twice', async () => {
+    const first = await join();
+    first.leave();
+    await write(Array.from({ length: MANY }, () => word('x')));
+    const from = first.view.head.seq;
+    const asked: { after: number; has: number }[] = [];
+    read = (id, range) => {
+      asked.push({ after: range.after - from, has: first.view.head.seq - from });
+      return store.read(id, range);
+    };
+
+    const { view, leave } = await join();
+
+    expect(textOf(view)).toBe(`${whole()}${'x'.repeat(MANY)}`);
+    // What is behind 1,998 is asked for while nothing of what is before it is taken up.
+    expect(asked).toEqual([
+      { after: -1, has: 0 },
+      { after: 1_998, has: 0 },
+      { after: 3_997, has: 1_999 },
+      { after: 5_996, has: 3_998 },
+      { after: 7_995, has: 5_997 },
+    ]);
+    leave();
+  });
+
+  test('gives others their turn between pages', async () => {
+    let turns = 0;
+    let over = false;
+    const count = (): void => {
+      turns += 1;
+      if (!over) setImmediate(count);
+    };
+    setImmediate(count);
+    const { leave } = await join();
+    over = true;
+
+    expect(turns).toBeGreaterThan(3);
+    leave();
+    await settle(2);
+  });
+
+  test('whose page is void is read anew, whatever becomes of the page ahead', async () => {
+    const first = await join();
+    const before = first.view.incarnation;
+    first.leave();
+    await store.drop(GENERATION);
+    await store.create(GENERATION);
+    head = 0;
+    await write(logOf([created(), word('b')]).map(({ body }) => body));
+    await write(Array.from({ length: MANY + 10 }, () => word('x')));
+    let reads = 0;
+    read = async (id, range) => {
+      reads += 1;
+      if (reads === 2) throw new Error('the page ahead fails');
+      const page = await store.read(id, range);
+      // As another fence wrote it: what was known has no place in it.
+      return page && { ...page, events: page.events.map((event) => ({ ...event, fence: 2 })) };
+    };
+    // One page ends before the head, so that there is one ahead.
+    await write(Array.from({ length: 3_000 }, () => word('x')));
+
+    const again = await join();
+
+    expect(again.view.incarnation).toBe(before + 1);
+    expect(again.view.head).toEqual({ fence: 2, seq: head });
+    again.leave();
+  });
+
+  test('that fails on the way is a failure, and is whole for the next one', async () => {
+    let reads = 0;
+    read = async (id, range) => {
+      reads += 1;
+      if (reads === 3) throw new Error('out of reach');
+      return store.read(id, range);
+    };
+    await expect(join()).rejects.toThrow('out of reach');
+
+    const { view, leave } = await join();
+
+    expect(textOf(view)).toBe(whole());
+    leave();
+  });
+
+  test('of which the store has a head and no entries is none', async () => {
+    await store.trim(GENERATION, head);
+
+    expect(await hub.open(GENERATION)).toBeUndefined();
   });
 });
