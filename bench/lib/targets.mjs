@@ -51,6 +51,9 @@ export class Peer extends Target {
   }
 }
 
+/** What goes on behind the beginning of a turn, as its title, is over by then. */
+const BEGUN_MS = 1_000;
+
 /** The whole product. `runner`: a scripted runner in the place of the engine, so that the way of an event is compared. */
 export class Product extends Target {
   keepsLog = true;
@@ -122,7 +125,11 @@ export class Product extends Target {
 
 export class ScriptedProduct extends Product {
   async open(names) {
-    return Promise.all(names.map(async (name) => ({ name, path: await this.post(name) })));
+    const opened = Promise.all(names.map(async (name) => ({ name, path: await this.post(name) })));
+    // All of them run: what a beginning costs is not the cost of a token.
+    await this.child.ask({ cmd: 'await', streams: names.map((name) => ({ name })) }, 'waiting');
+    await new Promise((begun) => setTimeout(begun, BEGUN_MS));
+    return opened;
   }
 
   async emit(streams, how) {

@@ -9,15 +9,17 @@ import { createHttpServer } from '../../dist/http/server.js';
  * text of a turn names its stream, which waits for `emit`; `now` says three words at once.
  */
 const pace = new Pace();
-/** Streams that wait for `emit`, and orders that came before their stream. */
+/** Streams that wait for `emit`. */
 const waiting = new Map();
-const orders = new Map();
+/** Streams that somebody waits for until they wait. */
+const awaited = new Set();
 
 function order(name) {
   if (name === 'now') return Promise.resolve({ events: 3, intervalMs: 5 });
-  const early = orders.get(name);
-  if (early) return Promise.resolve(early);
-  return new Promise((resolve) => waiting.set(name, resolve));
+  return new Promise((resolve) => {
+    waiting.set(name, resolve);
+    if (awaited.delete(name) && awaited.size === 0) process.send({ ev: 'waiting' });
+  });
 }
 
 process.on('message', ({ cmd, streams }) => {
@@ -26,10 +28,12 @@ process.on('message', ({ cmd, streams }) => {
     process.send({ ev: 'gc' });
     return;
   }
-  for (const { name, ...how } of streams) {
-    orders.set(name, how);
-    waiting.get(name)?.(how);
+  if (cmd === 'await') {
+    for (const { name } of streams) if (!waiting.has(name)) awaited.add(name);
+    if (awaited.size === 0) process.send({ ev: 'waiting' });
+    return;
   }
+  for (const { name, ...how } of streams) waiting.get(name)(how);
 });
 process.on('disconnect', () => process.exit());
 
