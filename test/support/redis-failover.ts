@@ -75,6 +75,11 @@ export class FailoverCluster implements AsyncDisposable {
     );
   }
 
+  /** The replica asks for its place, and gets it without a loss. */
+  async handOver(): Promise<void> {
+    await this.#standby.admin.call('CLUSTER', 'FAILOVER');
+  }
+
   /** The primary dies, or hangs with all its sockets open, until `rejoined`. */
   async strike(how: 'dies' | 'hangs'): Promise<void> {
     const struck = this.#primary;
@@ -133,8 +138,9 @@ export class FailoverCluster implements AsyncDisposable {
     });
   }
 
+  /** As the primary has it: the replica believes so up to a second before it is sent anything. */
   async #follows(): Promise<boolean> {
-    return /master_link_status:up/.test(await this.#standby.admin.info('replication'));
+    return /^slave0:.*state=online/m.test(await this.#primary.admin.info('replication'));
   }
 
   #steady(): RedisServer[] {
