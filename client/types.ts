@@ -239,7 +239,7 @@ export interface EventBodies {
 export interface SnapshotBodies {
   sync: { upTo: number; state: StreamState };
   reset: {
-    reason: 'malformed' | 'epoch' | 'trimmed' | 'expired';
+    reason: 'malformed' | 'epoch' | 'expired';
     upTo: number;
     state: StreamState;
   };

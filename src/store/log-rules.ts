@@ -13,7 +13,7 @@ export interface Judgement {
   next: LogInfo | undefined;
 }
 
-export const EMPTY_LOG: LogInfo = { head: 0, first: 1, fence: 0, closed: false };
+export const EMPTY_LOG: LogInfo = { head: 0, fence: 0, closed: false };
 
 /**
  * The order of the checks is part of the port. A newer fence is kept even where the append itself is refused: it
@@ -70,12 +70,6 @@ export function assertAppendable({ generationId, fence, expected, events }: Appe
     }
     if (event.fence !== fence) throw new Error(`append to ${generationId}: event of another fence`);
   });
-}
-
-/** The log with what `trim` asks for taken away; the same object if that is nothing. */
-export function trimmed(log: LogInfo, upTo: number): LogInfo {
-  const first = Math.min(upTo, log.head) + 1;
-  return first > log.first ? { ...log, first } : log;
 }
 
 /** Collects events for one `read`: always at least one, then as long as both bounds hold. */

@@ -33,8 +33,6 @@ export type AppendResult =
 
 export interface LogInfo {
   head: number;
-  /** Sequence of the oldest entry kept; head + 1 if none is. */
-  first: number;
   fence: number;
   closed: boolean;
 }
@@ -86,9 +84,7 @@ export interface EventTransport {
   ): Promise<{ events: StoredEvent[]; info: LogInfo } | undefined>;
   /** Listens to the logs that it is told to follow, until it is disposed of. */
   watch(listener: LogListener): LogWatch;
-  /** Removes the entries up to and with `upTo`; cursors before it will be answered with a reset. */
-  trim(generationId: string, upTo: number): Promise<void>;
-  /** Removes the log. Idempotent. */
+  /** Removes the log as a whole: there is no other way for an entry to go. Idempotent. */
   drop(generationId: string): Promise<void>;
   /**
    * Of which generations there are logs, about `limit` at a time and in no order. `cursor`: as the call before ended

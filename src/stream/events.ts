@@ -147,7 +147,7 @@ export type EventType = EventBody['type'];
 export type EventOf<T extends EventType> = Extract<EventBody, { type: T }>;
 
 /** Why a reader must replace what it has. */
-export const resetReasonSchema = z.enum(['malformed', 'epoch', 'trimmed', 'expired']);
+export const resetReasonSchema = z.enum(['malformed', 'epoch', 'expired']);
 export type ResetReason = z.infer<typeof resetReasonSchema>;
 
 /** An entry of the log: `fence` names the driver that wrote it, `at` is ISO 8601 UTC with milliseconds. */

@@ -17,7 +17,6 @@ const append = fc.record({
   final: mostly(false, fc.constant(true)),
 });
 const fence = fc.record({ op: fc.constant('fence' as const), fence: small });
-const trim = fc.record({ op: fc.constant('trim' as const), upTo: fc.nat({ max: 30 }) });
 const read = fc.record({
   op: fc.constant('read' as const),
   after: fc.nat({ max: 30 }),
@@ -31,7 +30,6 @@ const step = fc.oneof(
   { weight: 6, arbitrary: append },
   { weight: 3, arbitrary: read },
   { weight: 1, arbitrary: fence },
-  { weight: 1, arbitrary: trim },
   { weight: 1, arbitrary: drop },
   { weight: 2, arbitrary: create },
 );
@@ -47,8 +45,6 @@ async function play(log: EventTransport, model: ModelLog, id: string, step: Step
     }
     case 'fence':
       return [await log.fence(id, step.fence), model.fence(step.fence)];
-    case 'trim':
-      return [await log.trim(id, step.upTo), model.trim(step.upTo)];
     case 'read':
       return [await log.read(id, step), model.read(step)];
     case 'drop':

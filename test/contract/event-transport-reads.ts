@@ -30,7 +30,7 @@ async function listed(at: UnderTest, limit: number, each?: (id: string) => Promi
   return { found: [...found].toSorted(), calls };
 }
 
-/** read, trim, drop, list. */
+/** read, drop, list. */
 export function describeLogReads(at: UnderTest): void {
   describe('read', () => {
     beforeEach(async () => {
@@ -44,7 +44,7 @@ export function describeLogReads(at: UnderTest): void {
       const page = await at.log.read(G, { after, ...NO_BOUND });
 
       expect(seqs(page)).toEqual(upTo(after + 1, 10));
-      expect(page?.info).toEqual({ head: 10, first: 1, fence: 1, closed: false });
+      expect(page?.info).toEqual({ head: 10, fence: 1, closed: false });
     });
 
     test('beyond the head there is nothing', async () => {
@@ -87,37 +87,11 @@ export function describeLogReads(at: UnderTest): void {
     });
   });
 
-  describe('trim and drop', () => {
+  describe('drop', () => {
     beforeEach(async () => {
       await at.log.create(G);
       await at.log.append(batch(0, 4));
       await at.log.append(batch(4, 4));
-    });
-
-    test.each([1, 3, 4, 5, 7])('takes away up to and with %i, also within a batch', async (n) => {
-      await at.log.trim(G, n);
-
-      expect(await all(at)).toMatchObject({ info: { head: 8, first: n + 1 } });
-      expect(seqs(await all(at))).toEqual(upTo(n + 1, 8));
-      expect(seqs(await at.log.read(G, { after: 7, ...NO_BOUND }))).toEqual([8]);
-    });
-
-    test('never gives back what was taken, and stops at the head', async () => {
-      await at.log.trim(G, 6);
-      await at.log.trim(G, 2);
-      expect(seqs(await all(at))).toEqual([7, 8]);
-
-      await at.log.trim(G, 99);
-
-      expect(await at.log.info(G)).toMatchObject({ head: 8, first: 9 });
-      expect(seqs(await all(at))).toEqual([]);
-    });
-
-    test('the log goes on after a trim', async () => {
-      await at.log.trim(G, 99);
-
-      expect(await at.log.append(batch(8, 2))).toEqual({ outcome: 'appended', head: 10 });
-      expect(seqs(await all(at))).toEqual([9, 10]);
     });
 
     test('a dropped log is missing, for good, and dropping it again is nothing', async () => {
@@ -133,12 +107,11 @@ export function describeLogReads(at: UnderTest): void {
       await at.log.drop(G);
       await at.log.create(G);
 
-      expect(await at.log.info(G)).toEqual({ head: 0, first: 1, fence: 0, closed: false });
+      expect(await at.log.info(G)).toEqual({ head: 0, fence: 0, closed: false });
       expect(seqs(await all(at))).toEqual([]);
     });
 
-    test('trim and drop of a log that is not there do nothing', async () => {
-      await at.log.trim('gen_9', 3);
+    test('of a log that is not there does nothing', async () => {
       await at.log.drop('gen_9');
 
       expect(await at.log.info('gen_9')).toBeUndefined();

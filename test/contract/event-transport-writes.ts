@@ -16,10 +16,10 @@ export function describeLogWrites(at: UnderTest): void {
     test('makes an empty log with fence 0', async () => {
       await at.log.create(G);
 
-      expect(await at.log.info(G)).toEqual({ head: 0, first: 1, fence: 0, closed: false });
+      expect(await at.log.info(G)).toEqual({ head: 0, fence: 0, closed: false });
       expect(await all(at)).toEqual({
         events: [],
-        info: { head: 0, first: 1, fence: 0, closed: false },
+        info: { head: 0, fence: 0, closed: false },
       });
     });
 
@@ -220,7 +220,7 @@ export function describeLogWrites(at: UnderTest): void {
     test('rises, and tells where the log is', async () => {
       await at.log.append(batch(0, 2));
 
-      expect(await at.log.fence(G, 5)).toEqual({ head: 2, first: 1, fence: 5, closed: false });
+      expect(await at.log.fence(G, 5)).toEqual({ head: 2, fence: 5, closed: false });
       expect(await at.log.info(G)).toMatchObject({ fence: 5 });
     });
 

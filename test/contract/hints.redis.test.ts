@@ -6,6 +6,7 @@ import {
   type RedisConnection,
 } from '../../src/store/redis/index.ts';
 import type { Hint } from '../../src/stream/hints.ts';
+import { FaultProxy } from '../support/fault-proxy.ts';
 import { Said, silent } from '../support/redis-kit.ts';
 import { describeRedis, eventually, startRedis, startRedisCluster } from '../support/services.ts';
 import { describeHints } from './hints.ts';
@@ -133,13 +134,33 @@ describeRedis('hints: faults', () => {
       });
     await used();
     for (let times = 0; times < 100; times += 1) await tell();
-    expect(await quietLines(server)).toEqual(['publish']);
+    await used();
+    expect(await quietLines(server)).toHaveLength(1);
 
     await server.killClients();
     await eventually('it is gone', async () => (await quietLines(server)).length === 0);
     wait(1_000);
     await used();
     await close();
+  });
+
+  test('connections whose server went away without a word are replaced, those without replies too', async () => {
+    await using server = await startRedis();
+    const proxy = await FaultProxy.start({ host: '127.0.0.1', port: server.port });
+    const { tell, close } = await twoReplicas({ url: `redis://127.0.0.1:${proxy.port}` });
+    try {
+      await eventually('it is used', async () => {
+        await tell();
+        return (await quietLines(server)).includes('publish');
+      });
+
+      proxy.strand();
+
+      await expect(tell()).resolves.toBeUndefined();
+    } finally {
+      await close();
+      await proxy.down();
+    }
   });
 
   test('a server that does not let itself be silenced is told in the usual way', async () => {

@@ -9,7 +9,6 @@ import type {
 export class ModelLog {
   #there = true;
   #events: StoredEvent[] = [];
-  #gone = 0;
   #fence = 0;
   #closed = false;
 
@@ -21,14 +20,13 @@ export class ModelLog {
     if (this.#there) return;
     this.#there = true;
     this.#events = [];
-    this.#gone = 0;
     this.#fence = 0;
     this.#closed = false;
   }
 
   info(): LogInfo | undefined {
     if (!this.#there) return undefined;
-    return { head: this.head, first: this.#gone + 1, fence: this.#fence, closed: this.#closed };
+    return { head: this.head, fence: this.#fence, closed: this.#closed };
   }
 
   append(request: AppendRequest): AppendResult {
@@ -52,17 +50,13 @@ export class ModelLog {
   read(range: { after: number; limit: number; maxBytes: number }) {
     const info = this.info();
     if (!info) return undefined;
-    const rest = this.#events.slice(Math.max(range.after, this.#gone));
+    const rest = this.#events.slice(range.after);
     let bytes = 0;
     const events = rest.slice(0, range.limit).filter((event, index) => {
       bytes += Buffer.byteLength(event.data);
       return index === 0 || bytes <= range.maxBytes;
     });
     return { events, info };
-  }
-
-  trim(upTo: number): void {
-    if (this.#there) this.#gone = Math.max(this.#gone, Math.min(upTo, this.head));
   }
 
   drop(): void {

@@ -85,7 +85,7 @@ describe('the file', () => {
   });
 
   test('is free after close even while prepared statements are alive, and they write no more', () => {
-    const insert = file.db.prepare("INSERT INTO logs VALUES (NULL, 'x', 0, 1, 0, 0)");
+    const insert = file.db.prepare("INSERT INTO logs VALUES (NULL, 'x', 0, 0, 0)");
     insert.run([]);
 
     const db = file.reopen();
@@ -140,7 +140,6 @@ describe('a restart', () => {
     await log.create(G);
     await log.append(batch(0, 5));
     await log.fence(G, 7);
-    await log.trim(G, 2);
     const conversations = createSqliteConversationStore({ db: file.db });
     await conversations.ensure(aConversation({ title: 'kept' }));
     await conversations.upsertMessage(aMessage('m1'), 3);
@@ -150,8 +149,8 @@ describe('a restart', () => {
     expect(await createSqliteJobStore({ db, clock }).get(job.generationId)).toEqual(job);
     const reopened = createSqliteEventTransport({ db });
     const page = await reopened.read(G, { after: 0, ...NO_BOUND });
-    expect(seqs(page)).toEqual([3, 4, 5]);
-    expect(page?.info).toEqual({ head: 5, first: 3, fence: 7, closed: false });
+    expect(seqs(page)).toEqual([1, 2, 3, 4, 5]);
+    expect(page?.info).toEqual({ head: 5, fence: 7, closed: false });
     expect(await reopened.append(batch(5, 1, { fence: 6 }))).toMatchObject({
       outcome: 'stale_fence',
     });
@@ -270,16 +269,13 @@ describe('the log', () => {
     expect(seqs(await log.read(G, { after: 0, ...NO_BOUND }))).toEqual([1, 2]);
   });
 
-  test('one append is one row, and a trimmed or dropped log leaves none behind', async () => {
+  test('one append is one row, and a dropped log leaves none behind', async () => {
     const log = createSqliteEventTransport({ db: file.db });
     const rows = () => file.db.prepare('SELECT count(*) AS n FROM log_batches').get([]);
     await log.create(G);
     await log.append(batch(0, 50));
     await log.append(batch(50, 50));
     expect(rows()).toMatchObject({ n: 2 });
-
-    await log.trim(G, 60);
-    expect(rows()).toMatchObject({ n: 1 });
 
     await log.drop(G);
     expect(rows()).toMatchObject({ n: 0 });
@@ -301,8 +297,8 @@ describe('the log', () => {
     const log = createSqliteEventTransport({ db: file.db });
     await log.create(G);
     await log.append(batch(0, 3));
-    file.db.exec(`INSERT INTO logs (generation_id, head, first, fence, closed)
-      SELECT 'many_' || value, value, 1, 0, 0 FROM generate_series(1, 10050)`);
+    file.db.exec(`INSERT INTO logs (generation_id, head, fence, closed)
+      SELECT 'many_' || value, value, 0, 0 FROM generate_series(1, 10050)`);
     for (let n = 1; n <= 10_050; n += 1) await log.info(`many_${n}`);
 
     expect(await log.info(G)).toMatchObject({ head: 3, fence: 1 });

@@ -1,20 +1,26 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import Database from 'libsql';
 import { OPEN_POLICY } from '../../src/hitl/tool-policy.ts';
 import {
   createSqliteApprovalStore,
   createSqliteConversationStore,
+  createSqliteEventTransport,
   createSqliteJobStore,
   createSqliteOutbox,
+  openDatabase,
 } from '../../src/store/sqlite/index.ts';
+import { encodeBatch } from '../../src/store/log-batch.ts';
+import { MIGRATIONS } from '../../src/store/sqlite/schema.ts';
 import type { Job } from '../../src/stream/job.ts';
 import { EPOCH, FakeClock } from '../support/fake-clock.ts';
 import { aQueuedJob, finished, paused, requeued, running } from '../support/jobs.ts';
 import { tempDatabase, type TempDatabase } from '../support/stores.ts';
 import { ALL, NOBODY, ODD } from './approval-store-kit.ts';
 import { aConversation, aMessage, C } from './conversation-store-kit.ts';
+import { batch, G, NO_BOUND, seqs } from './event-transport-kit.ts';
 import { inserted, moved } from './job-store-kit.ts';
 
-/** A file of schema version 1, before people were in the loop, is brought up to date with what is in it. */
+/** A file of an earlier version (1: before people were in the loop) is brought up to date with what is in it. */
 
 const clock = new FakeClock();
 let file: TempDatabase;
@@ -45,6 +51,7 @@ function goBack(): void {
   for (const index of NEW_INDEXES) file.db.exec(`DROP INDEX ${index}`);
   file.db.exec('DROP INDEX messages_place; ALTER TABLE messages DROP COLUMN parent');
   file.db.exec('CREATE INDEX messages_place ON messages (conversation_id, ord)');
+  file.db.exec('ALTER TABLE logs ADD COLUMN first INTEGER NOT NULL DEFAULT 1');
   file.db.exec('PRAGMA user_version = 1');
 }
 
@@ -111,3 +118,40 @@ test('the new stores are there and empty', async () => {
   expect((await createSqliteApprovalStore({ db }).pending(NOBODY, ALL)).items).toEqual([]);
   expect(await createSqliteOutbox({ db }).due(EPOCH, 10)).toEqual([]);
 });
+
+/** A file of this version, with a log of three events from the days of version 1. */
+function fileOf(version: number): string {
+  const path = `${file.path}.${version}`;
+  const db = new Database(path);
+  const [oldest = '', ...later] = MIGRATIONS.slice(0, version);
+  db.exec(oldest);
+  db.prepare(
+    'INSERT INTO logs (generation_id, head, first, fence, closed) VALUES (?, 3, 1, 1, 0)',
+  ).run([G]);
+  db.prepare(
+    'INSERT INTO log_batches (log_id, first_seq, last_seq, fence, events) VALUES (1, 1, 3, 1, ?)',
+  ).run([encodeBatch(batch(0, 3).events)]);
+  for (const step of later) db.exec(step);
+  db.exec(`PRAGMA user_version = ${version}`);
+  db.close();
+  return path;
+}
+
+test.each(MIGRATIONS.map((_, index) => index + 1))(
+  'the log in a file of version %i is whole, and goes on',
+  async (version) => {
+    const db = openDatabase(fileOf(version));
+    try {
+      const log = createSqliteEventTransport({ db });
+
+      expect(await log.info(G)).toEqual({ head: 3, fence: 1, closed: false });
+      expect(await log.append(batch(3, 2))).toEqual({ outcome: 'appended', head: 5 });
+      expect(await log.fence(G, 2)).toEqual({ head: 5, fence: 2, closed: false });
+      await log.create('gen_new');
+      expect(await log.info('gen_new')).toEqual({ head: 0, fence: 0, closed: false });
+      expect(seqs(await log.read(G, { after: 0, ...NO_BOUND }))).toEqual([1, 2, 3, 4, 5]);
+    } finally {
+      db.close();
+    }
+  },
+);

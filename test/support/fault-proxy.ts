@@ -74,6 +74,11 @@ export class FaultProxy {
     for (const socket of this.#sockets) socket.pause();
   }
 
+  /** Connections that there are pass nothing on any more, and new ones do: another server has the address now. */
+  strand(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
   /**
    * The next request that holds `marker` takes the server down: before it gets there, or with the answer. Resolves when
    * that has happened.

@@ -9,6 +9,7 @@ const THIRDS = [
     ...['mongo-checkpoint-faults', 'redis-connection', 'redis-jobs-model'].map(
       (name) => `integration/store/${name}`,
     ),
+    'integration/store/redis-cluster-failover',
   ],
   [
     ...['mongo-faults', 'redis-faults', 'races', 'zombie'].map((name) => `e2e/cluster/${name}`),
@@ -17,7 +18,9 @@ const THIRDS = [
     'sim/races',
   ],
   [
-    ...['torture', 'skew', 'abort', 'rolling'].map((name) => `e2e/cluster/${name}`),
+    ...['torture', 'skew', 'abort', 'rolling', 'redis-failover'].map(
+      (name) => `e2e/cluster/${name}`,
+    ),
     ...['approvals-malformed', 'drain'].map((name) => `e2e/${name}`),
     ...['mongo-faults', 'mongo-jobs', 'mongo-jobs-model', 'redis-log-faults'].map(
       (name) => `integration/store/${name}`,

@@ -188,11 +188,15 @@ export interface RedisCluster extends AsyncDisposable {
 }
 
 const SLOTS = 16_384;
+const CLUSTER_NODE = { 'cluster-enabled': 'yes', 'cluster-node-timeout': 2_000 };
 
-/** Three primaries without replicas. */
-export async function startRedisCluster(): Promise<RedisCluster> {
-  const config = { 'cluster-enabled': 'yes', 'cluster-node-timeout': 2_000 };
-  const nodes = await Promise.all([1, 2, 3].map(() => startRedis({ config })));
+/** Three primaries without replicas. `config`: more lines of the configuration of each. */
+export async function startRedisCluster(
+  config: RedisServerOptions['config'] = {},
+): Promise<RedisCluster> {
+  const nodes = await Promise.all(
+    [1, 2, 3].map(() => startRedis({ config: { ...CLUSTER_NODE, ...config } })),
+  );
   const share = Math.ceil(SLOTS / nodes.length);
   for (const [index, { admin }] of nodes.entries()) {
     const end = Math.min((index + 1) * share, SLOTS) - 1;

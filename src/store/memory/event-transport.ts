@@ -1,10 +1,9 @@
 import type { EventTransport, LogInfo, StoredEvent } from '../../stream/event-transport.ts';
-import { assertAppendable, EMPTY_LOG, judgeAppend, ReadBudget, trimmed } from '../log-rules.ts';
+import { assertAppendable, EMPTY_LOG, judgeAppend, ReadBudget } from '../log-rules.ts';
 import { LogWatchers } from '../log-watchers.ts';
 
 interface Log {
   info: LogInfo;
-  /** Entries from `info.first` on. */
   events: StoredEvent[];
 }
 
@@ -30,8 +29,7 @@ export function createMemoryEventTransport(): EventTransport {
       assertAppendable(request);
       const log = logs.get(request.generationId);
       const { result, next } = judgeAppend(log?.info, request, (after, limit) => {
-        const at = after + 1 - (log?.info.first ?? 1);
-        return at < 0 ? [] : (log?.events.slice(at, at + limit) ?? []);
+        return log?.events.slice(after, after + limit) ?? [];
       });
       if (!log || !next) return result;
       const grew = next.head > log.info.head;
@@ -51,7 +49,7 @@ export function createMemoryEventTransport(): EventTransport {
       const log = logs.get(generationId);
       if (!log) return undefined;
       const budget = new ReadBudget({ limit, maxBytes });
-      for (let at = Math.max(0, after + 1 - log.info.first); at < log.events.length; at += 1) {
+      for (let at = after; at < log.events.length; at += 1) {
         const event = log.events[at];
         if (!event || !budget.take(event)) break;
       }
@@ -59,14 +57,6 @@ export function createMemoryEventTransport(): EventTransport {
     },
 
     watch: (listener) => watchers.watch(listener),
-
-    async trim(generationId, upTo) {
-      const log = logs.get(generationId);
-      if (!log) return;
-      const info = trimmed(log.info, upTo);
-      log.events.splice(0, info.first - log.info.first);
-      log.info = info;
-    },
 
     async drop(generationId) {
       if (logs.delete(generationId)) watchers.notify(generationId);

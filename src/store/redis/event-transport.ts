@@ -43,9 +43,8 @@ export function createRedisEventTransport(deps: RedisEventTransportDeps): EventT
     const found = await LOG_SCRIPTS.read.call(redis, keysOf(generationId), args);
     if (!found) return undefined;
     const budget = new ReadBudget({ limit, maxBytes });
-    const from = Math.max(after + 1, found.info.first);
     for (const event of found.events) {
-      if (event.seq >= from && !budget.take(event)) break;
+      if (event.seq > after && !budget.take(event)) break;
     }
     return { events: budget.events, info: found.info };
   }
@@ -57,7 +56,7 @@ export function createRedisEventTransport(deps: RedisEventTransportDeps): EventT
     const bytes = events.reduce((sum, { data }) => sum + Buffer.byteLength(data), 0);
     const range = { after: expected, limit: events.length, maxBytes: bytes };
     const page = await read(generationId, range);
-    // What is not from there on (trimmed, lost) is no repeat.
+    // What is not from there on (lost) is no repeat.
     return page !== undefined && isRepeat(request, page.info.head, () => page.events);
   }
 
@@ -103,10 +102,6 @@ export function createRedisEventTransport(deps: RedisEventTransportDeps): EventT
     read,
 
     watch: (listener) => watchLogs({ redis, clock, pollMs, listener }),
-
-    async trim(generationId, upTo) {
-      await LOG_SCRIPTS.trim.call(redis, keysOf(generationId), [upTo]);
-    },
 
     async drop(generationId) {
       await LOG_SCRIPTS.drop.call(redis, keysOf(generationId), []);

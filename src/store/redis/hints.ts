@@ -1,11 +1,14 @@
 import { isUnavailable } from '../../errors.ts';
-import type { Clock } from '../../lib/clock.ts';
+import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Hint, Hints } from '../../stream/hints.ts';
 import type { RedisConnection } from './connection.ts';
 import { decodeHint, encodeHint } from './hint-codec.ts';
 import { HINTS_CHANNEL, inboxChannel } from './keys.ts';
 import { NewsLine } from './news-line.ts';
 import { QuietLine } from './quiet-line.ts';
+
+/** How often it is looked whether the connections are alive, ms: nothing else would tell of a server that hangs. */
+const PROBE_MS = 2_000;
 
 export interface RedisHintsDeps {
   redis: RedisConnection;
@@ -23,6 +26,15 @@ export function createRedisHints({ redis, clock, replicaId }: RedisHintsDeps): H
   let line: NewsLine | undefined;
   /** For what is told to one replica, which is much. */
   let quiet: QuietLine | undefined;
+  let timer: Timer | undefined;
+
+  function watch(): void {
+    timer = clock.after(PROBE_MS, () => {
+      line?.probe();
+      quiet?.probe();
+      watch();
+    });
+  }
 
   function hear(message: string): void {
     const heard = decodeHint(message);
@@ -60,11 +72,13 @@ export function createRedisHints({ redis, clock, replicaId }: RedisHintsDeps): H
         line.want(HINTS_CHANNEL);
         line.want(inboxChannel(replicaId));
         quiet = new QuietLine({ redis, clock });
+        watch();
       }
       return {
         [Symbol.dispose]() {
           listeners.delete(own);
           if (listeners.size > 0) return;
+          timer?.cancel();
           void line?.[Symbol.asyncDispose]();
           void quiet?.[Symbol.asyncDispose]();
           line = undefined;

@@ -2,7 +2,7 @@ import { keyText, textOfKey } from '../key-text.ts';
 
 /** Where the log of a generation is. All in one hash slot. */
 export interface LogKeys {
-  /** String `<head> <first> <fence> <closed 0|1> <fence of the entry at head>`. */
+  /** String `<head> <fence> <closed 0|1> <fence of the entry at head>`. */
   state: string;
   /** Stream with one entry per append, `<sequence of its last event>-<number of events>`. Also the channel of its news. */
   entries: string;

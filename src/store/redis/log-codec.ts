@@ -9,18 +9,13 @@ export interface LogState {
   last: number;
 }
 
-const STATE = /^(\d+) (\d+) (\d+) ([01]) (\d+)$/;
+const STATE = /^(\d+) (\d+) ([01]) (\d+)$/;
 
 export function parseState(text: string): LogState {
-  const [, head, first, fence, closed, last] = STATE.exec(text) ?? [];
+  const [, head, fence, closed, last] = STATE.exec(text) ?? [];
   if (last === undefined) throw new Error('Redis holds a log state that nobody wrote');
   return {
-    info: {
-      head: Number(head),
-      first: Number(first),
-      fence: Number(fence),
-      closed: closed === '1',
-    },
+    info: { head: Number(head), fence: Number(fence), closed: closed === '1' },
     last: Number(last),
   };
 }

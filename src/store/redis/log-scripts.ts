@@ -6,7 +6,6 @@ import { LOG_CREATE } from './scripts/log-create.ts';
 import { LOG_DROP } from './scripts/log-drop.ts';
 import { LOG_FENCE } from './scripts/log-fence.ts';
 import { LOG_READ } from './scripts/log-read.ts';
-import { LOG_TRIM } from './scripts/log-trim.ts';
 
 /** Replies of `append`, see its script. */
 const APPENDED = 0;
@@ -57,6 +56,5 @@ export const LOG_SCRIPTS = {
   append: redisScript(LOG_APPEND, appendReply),
   fence: redisScript(LOG_FENCE, fenceReply),
   read: redisScript(LOG_READ, readReply),
-  trim: redisScript(LOG_TRIM, nothing),
   drop: redisScript(LOG_DROP, nothing),
 };

@@ -25,6 +25,7 @@ export class QuietLine implements AsyncDisposable {
   /** Where messages go, once replies are off. */
   #socket: Redis['stream'] | undefined;
   #openAfter = -Infinity;
+  #probing = false;
   #refused = false;
   #closed = false;
 
@@ -41,6 +42,21 @@ export class QuietLine implements AsyncDisposable {
     }
     if (socket.writableLength < MOST_WAITING) socket.write(command('PUBLISH', channel, message));
     return true;
+  }
+
+  /** Finds out whether the connection is alive, by one reply: one that hangs is thrown away. */
+  probe(): void {
+    const link = this.#link;
+    if (!link || !this.#socket || this.#probing) return;
+    this.#probing = true;
+    link
+      .call('CLIENT', 'REPLY', 'ON')
+      // It ends the connection, which is heard of where it was opened.
+      .catch(ignore)
+      .finally(() => {
+        if (this.#link === link) this.#probing = false;
+      });
+    this.#socket.write(command('CLIENT', 'REPLY', 'OFF'));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -60,6 +76,7 @@ export class QuietLine implements AsyncDisposable {
     link.once('end', () => {
       this.#link = undefined;
       this.#socket = undefined;
+      this.#probing = false;
     });
     this.#hush(link).catch(() => link.disconnect());
   }
@@ -72,7 +89,8 @@ export class QuietLine implements AsyncDisposable {
     if (this.#link !== link) return;
     const { stream } = link;
     stream.write(command('CLIENT', 'REPLY', 'OFF'));
-    stream.once('data', () => {
+    stream.on('data', () => {
+      if (this.#probing) return;
       this.#refused = true;
       link.disconnect();
     });

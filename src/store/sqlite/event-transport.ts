@@ -90,10 +90,6 @@ export function createSqliteEventTransport({ db }: { db: Database.Database }): E
 
     watch: (listener) => watchers.watch(listener),
 
-    async trim(generationId, upTo) {
-      atomically(() => table.trim(generationId, upTo));
-    },
-
     async drop(generationId) {
       atomically(() => table.drop(generationId));
       watchers.notify(generationId);

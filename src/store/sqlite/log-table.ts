@@ -7,7 +7,7 @@ import type {
   StoredEvent,
 } from '../../stream/event-transport.ts';
 import { decodeBatch } from '../log-batch.ts';
-import { EMPTY_LOG, judgeAppend, ReadBudget, trimmed } from '../log-rules.ts';
+import { EMPTY_LOG, judgeAppend, ReadBudget } from '../log-rules.ts';
 import { textOfKey } from '../key-text.ts';
 import { all, first, integer, keyText, text, type Row } from './cells.ts';
 
@@ -74,7 +74,7 @@ export class LogTable {
     const log = this.#find(generationId);
     if (!log) return undefined;
     const budget = new ReadBudget(range);
-    let after = Math.max(range.after, log.info.first - 1);
+    let { after } = range;
     while (after < log.info.head && budget.left > 0) {
       const rows = all(this.#sql.read, [log.id, after, Math.min(READ_ROWS, budget.left)]);
       const from = after;
@@ -85,21 +85,11 @@ export class LogTable {
     return { events: budget.events, info: log.info };
   }
 
-  /** Call within a transaction. A row that holds kept entries too stays whole; `first` hides the rest. */
-  trim(generationId: string, upTo: number): void {
-    const log = this.#find(generationId);
-    if (!log) return;
-    const next = trimmed(log.info, upTo);
-    if (next === log.info) return;
-    this.#sql.trim.run([log.id, next.first]);
-    this.#save(log, next);
-  }
-
   /** Call within a transaction. */
   drop(generationId: string): void {
     const log = this.#find(generationId);
     if (!log) return;
-    this.#sql.trim.run([log.id, Number.MAX_SAFE_INTEGER]);
+    this.#sql.empty.run([log.id]);
     this.#sql.drop.run([log.id]);
     this.#cache.delete(generationId);
   }
@@ -121,7 +111,7 @@ export class LogTable {
 
   #save(log: Log, next: LogInfo): void {
     if (next === log.info) return;
-    this.#sql.save.run([next.head, next.first, next.fence, next.closed ? 1 : 0, log.id]);
+    this.#sql.save.run([next.head, next.fence, next.closed ? 1 : 0, log.id]);
     log.info = next;
   }
 
@@ -134,7 +124,6 @@ export class LogTable {
       id: integer(row, 'id'),
       info: {
         head: integer(row, 'head'),
-        first: integer(row, 'first'),
         fence: integer(row, 'fence'),
         closed: integer(row, 'closed') === 1,
       },
@@ -147,21 +136,21 @@ export class LogTable {
 }
 
 function prepare(db: Database.Database) {
-  const { head, first: from, fence } = EMPTY_LOG;
+  const { head, fence } = EMPTY_LOG;
   return {
     create: db.prepare(
-      `INSERT INTO logs (generation_id, head, first, fence, closed) VALUES (?, ${head}, ${from}, ${fence}, 0)
+      `INSERT INTO logs (generation_id, head, fence, closed) VALUES (?, ${head}, ${fence}, 0)
        ON CONFLICT (generation_id) DO NOTHING`,
     ),
-    find: db.prepare('SELECT id, head, first, fence, closed FROM logs WHERE generation_id = ?'),
-    save: db.prepare('UPDATE logs SET head = ?, first = ?, fence = ?, closed = ? WHERE id = ?'),
+    find: db.prepare('SELECT id, head, fence, closed FROM logs WHERE generation_id = ?'),
+    save: db.prepare('UPDATE logs SET head = ?, fence = ?, closed = ? WHERE id = ?'),
     insert: db.prepare(
       'INSERT INTO log_batches (log_id, first_seq, last_seq, fence, events) VALUES (?, ?, ?, ?, ?)',
     ),
     read: db.prepare(
       `SELECT first_seq, fence, events FROM log_batches WHERE log_id = ? AND last_seq > ? ORDER BY last_seq LIMIT ?`,
     ),
-    trim: db.prepare('DELETE FROM log_batches WHERE log_id = ? AND last_seq < ?'),
+    empty: db.prepare('DELETE FROM log_batches WHERE log_id = ?'),
     drop: db.prepare('DELETE FROM logs WHERE id = ?'),
     list: db.prepare('SELECT id, generation_id FROM logs WHERE id > ? ORDER BY id LIMIT ?'),
   };

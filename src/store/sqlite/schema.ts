@@ -14,7 +14,7 @@ const NO_POLICY =
  * Records are one JSON text each. The columns beside it are copies of what is searched by, written in the same
  * statement; nothing is ever read from them as a fact.
  */
-const MIGRATIONS = [
+export const MIGRATIONS = [
   `
   CREATE TABLE jobs (
     ord INTEGER PRIMARY KEY,
@@ -199,6 +199,10 @@ const MIGRATIONS = [
   UPDATE messages SET parent = record -> '$.parentMessageId';
   DROP INDEX messages_place;
   CREATE INDEX messages_place ON messages (conversation_id, ord, message_id, parent);
+  `,
+  `
+  -- Sequence of the oldest entry kept, which was always 1: logs are not trimmed.
+  ALTER TABLE logs DROP COLUMN first;
   `,
 ];
 

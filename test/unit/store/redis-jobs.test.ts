@@ -20,6 +20,7 @@ import {
   storeResult,
 } from '../../../src/store/redis/job-replies.ts';
 import { generationOf, logKeys } from '../../../src/store/redis/keys.ts';
+import { parseState } from '../../../src/store/redis/log-codec.ts';
 import type { Job } from '../../../src/stream/job.ts';
 import { EPOCH } from '../../support/fake-clock.ts';
 import { aQueuedJob, finalizing, finished, paused, running } from '../../support/jobs.ts';
@@ -185,5 +186,22 @@ test('a key names the log that it is of; what only looks like one names none', (
   }
   for (const key of ['hf:{"x}:state', 'hf:{}:state', 'hf:{"a"}:log', 'x', 'hf:{"plain"}:state']) {
     expect(generationOf(key)).toBeUndefined();
+  }
+});
+
+test('the state of a log is four numbers; any other text is told as what nobody wrote', () => {
+  const info = { head: 12, fence: 3, closed: true };
+  expect(parseState('12 3 1 2')).toEqual({ info, last: 2 });
+  for (const text of [
+    '',
+    '12',
+    '12 3 1',
+    '12 3 2 2',
+    '12 1 3 1 2',
+    ' 12 3 1 2',
+    '12 3 1 2 ',
+    'x 3 1 2',
+  ]) {
+    expect(() => parseState(text)).toThrow('Redis holds a log state that nobody wrote');
   }
 });

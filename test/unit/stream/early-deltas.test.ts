@@ -87,7 +87,6 @@ class World {
   read(): void {
     const info: LogInfo = {
       head: this.stored.length,
-      first: 1,
       fence: this.stored.at(-1)?.fence ?? 0,
       closed: false,
     };

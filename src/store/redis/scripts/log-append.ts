@@ -9,12 +9,12 @@
 export const LOG_APPEND = `#!lua
 local state = redis.call('GET', KEYS[1])
 if not state then return -1 end
-local head, first, fence, closed, last = string.match(state, '^(%d+) (%d+) (%d+) (%d) (%d+)$')
+local head, fence, closed, last = string.match(state, '^(%d+) (%d+) (%d) (%d+)$')
 local mine = ARGV[1]
 if mine ~= fence and tonumber(mine) < tonumber(fence) then return {1, tonumber(fence)} end
 if closed == '1' or head ~= ARGV[2] then
   if mine ~= fence then
-    redis.call('SET', KEYS[1], head .. ' ' .. first .. ' ' .. mine .. ' ' .. closed .. ' ' .. last, 'KEEPTTL')
+    redis.call('SET', KEYS[1], head .. ' ' .. mine .. ' ' .. closed .. ' ' .. last, 'KEEPTTL')
   end
   return {closed == '1' and 2 or 3, tonumber(head)}
 end
@@ -23,7 +23,7 @@ local final = ttl < 0
 if final then ttl = -ttl end
 redis.call('XADD', KEYS[2], next .. '-' .. ARGV[3], 'e', ARGV[4])
 redis.call('PEXPIRE', KEYS[2], ttl)
-redis.call('SET', KEYS[1], next .. ' ' .. first .. ' ' .. mine .. (final and ' 1 ' or ' 0 ') .. mine, 'PX', ttl)
+redis.call('SET', KEYS[1], next .. ' ' .. mine .. (final and ' 1 ' or ' 0 ') .. mine, 'PX', ttl)
 redis.call('PUBLISH', KEYS[2], last .. ' ' .. head .. '\\n' .. ARGV[4])
 return 0
 `;

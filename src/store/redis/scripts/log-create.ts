@@ -5,7 +5,7 @@
 export const LOG_CREATE = `#!lua
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('UNLINK', KEYS[2])
-  redis.call('SET', KEYS[1], '0 1 0 0 0', 'PX', ARGV[1])
+  redis.call('SET', KEYS[1], '0 0 0 0', 'PX', ARGV[1])
 end
 return false
 `;

@@ -6,9 +6,9 @@
 export const LOG_FENCE = `#!lua flags=allow-oom
 local state = redis.call('GET', KEYS[1])
 if not state then return false end
-local head, first, fence, closed, last = string.match(state, '^(%d+) (%d+) (%d+) (%d) (%d+)$')
+local head, fence, closed, last = string.match(state, '^(%d+) (%d+) (%d) (%d+)$')
 if tonumber(ARGV[1]) < tonumber(fence) then return tonumber(fence) end
-state = head .. ' ' .. first .. ' ' .. ARGV[1] .. ' ' .. closed .. ' ' .. last
+state = head .. ' ' .. ARGV[1] .. ' ' .. closed .. ' ' .. last
 redis.call('SET', KEYS[1], state, 'KEEPTTL')
 if closed == '0' then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])

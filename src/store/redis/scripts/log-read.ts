@@ -8,8 +8,8 @@
 export const LOG_READ = `#!lua flags=no-writes
 local state = redis.call('GET', KEYS[1])
 if not state then return false end
-local head, first = string.match(state, '^(%d+) (%d+) ')
-local from = math.max(tonumber(ARGV[1]) + 1, tonumber(first))
+local head = string.match(state, '^(%d+) ')
+local from = tonumber(ARGV[1]) + 1
 local limit, bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
 local found = {state}
 local at = string.format('%.0f', from)
