@@ -288,7 +288,10 @@ describe('a log of many pages', () => {
   });
 
   test('of which the store has a head and no entries is none', async () => {
-    await store.trim(GENERATION, head);
+    read = async (id, range) => {
+      const page = await store.read(id, range);
+      return page && { ...page, events: [] };
+    };
 
     expect(await hub.open(GENERATION)).toBeUndefined();
   });
