@@ -1,33 +1,38 @@
-import type { StoredEvent } from '../stream/event-transport.ts';
+import { wordData, type StoredEvent, type Word } from '../stream/event-transport.ts';
 
 /**
  * The events of one append as one text, and back: every reader gets the bytes that were written. These control
  * characters can't stand in JSON text (they are always escaped there), so it is split again without parsing. An event
- * without a type has that of the one before.
+ * without a type has that of the one before, the first one `FIRST_TYPE`.
  */
+const FIRST_TYPE = 'text_delta';
 const BETWEEN_EVENTS = '\u001E';
 const AFTER_TYPE = '\u001F';
-/** An event as `toStored` makes it, shortened: see `short`. */
-const SHORT = '\u001C';
 
 // oxlint-disable-next-line no-control-regex -- these are what JSON text never holds
 const NOT_JSON_TEXT = /[\u0000-\u001F\uD800-\uDFFF]/u;
 
-/** Length of an ISO time with milliseconds. */
+/**
+ * Begins a word, of which only the text is new: its sequence is known, its time and part are mostly those of the word
+ * before. Next comes its time, then its part and `AFTER_PART` if that is another one, then its text.
+ */
+const WORD = '\u001C';
+const AFTER_PART = '\u001B';
+/** Length of an ISO time with milliseconds, and of what stands before these. */
 const TIME = 24;
-/** What counts of characters are added to, so that each is one that can be seen. */
-const COUNT = 0x20;
-const MOST_SHARED = 94;
+const SECOND = 20;
+/** Before a time: it is that of the word before, or its milliseconds follow, or all of it but the `Z`. */
+const SAME = '=';
+const MILLISECONDS = '.';
+const WHOLE = '@';
 
-/** What is known of the event before. */
+/** What is known of the word before. */
 export interface Before {
-  time: string;
-  /** What followed the time. */
-  rest: string;
+  at: string;
+  part: number;
 }
 
-/** For the first event of a text: most begin like this. */
-export const nothingBefore = (): Before => ({ time: '', rest: '","part":0,"text":"' });
+export const nothingBefore = (): Before => ({ at: '', part: 0 });
 
 /**
  * Throws where the bytes would not come back as they went in. `before`: texts that are read in the same order may go on
@@ -35,19 +40,14 @@ export const nothingBefore = (): Before => ({ time: '', rest: '","part":0,"text"
  */
 export function encodeBatch(events: readonly StoredEvent[], before = nothingBefore()): string {
   let text = '';
-  let typeBefore: string | undefined;
-  for (const { seq, type, data } of events) {
-    if (typeBefore !== undefined) text += BETWEEN_EVENTS;
+  let typeBefore = FIRST_TYPE;
+  for (const [index, { type, data, word }] of events.entries()) {
+    if (index > 0) text += BETWEEN_EVENTS;
     if (type !== typeBefore) text += jsonText(type) + AFTER_TYPE;
-    text += short(data, seq, before) ?? jsonText(data);
+    text += word?.at.length === TIME ? short(word, before) : jsonText(data);
     typeBefore = type;
   }
   return text;
-}
-
-function jsonText(text: string): string {
-  if (!NOT_JSON_TEXT.test(text)) return text;
-  throw new Error('the data of an event must be JSON text on one line');
 }
 
 /** `first` is the sequence of its first event. */
@@ -56,55 +56,45 @@ export function decodeBatch(
   { first, fence }: { first: number; fence: number },
   before = nothingBefore(),
 ): StoredEvent[] {
-  let type = '';
+  let type = FIRST_TYPE;
   return text.split(BETWEEN_EVENTS).map((event, index) => {
     const seq = first + index;
     const end = event.indexOf(AFTER_TYPE);
     if (end >= 0) type = event.slice(0, end);
-    const body = event.slice(end + 1);
-    return { seq, fence, type, data: body.startsWith(SHORT) ? long(body, seq, before) : body };
+    if (event[end + 1] !== WORD) return { seq, fence, type, data: event.slice(end + 1) };
+    const word = long(event.slice(end + 1), before);
+    return { seq, fence, type, data: wordData(seq, word), word };
   });
 }
 
-const beginning = (seq: number): string => `{"seq":${seq},"at":"`;
-
-/**
- * Most of an answer are deltas of a few bytes: their sequence is known, and the most of the time and of what follows is
- * as it was in the event before. Two counts say how many characters are. Undefined: other data.
- */
-function short(data: string, seq: number, before: Before): string | undefined {
-  const begins = beginning(seq);
-  const behind = begins.length + TIME;
-  if (data[behind - 1] !== 'Z' || !data.startsWith(begins)) return undefined;
-  const time = data.slice(begins.length, behind);
-  const rest = data.slice(behind);
-  const ofTime = shared(time, before.time);
-  const ofRest = shared(rest, before.rest);
-  before.time = time;
-  before.rest = rest;
-  // What is shared was looked at with the event before.
-  return `${SHORT}${count(ofTime)}${jsonText(time.slice(ofTime) + count(ofRest) + rest.slice(ofRest))}`;
+function jsonText(text: string): string {
+  if (!NOT_JSON_TEXT.test(text)) return text;
+  throw new Error('the data of an event must be JSON text on one line');
 }
 
-function long(event: string, seq: number, before: Before): string {
-  const ofTime = countAt(event, SHORT.length);
-  const timeEnd = SHORT.length + 1 + TIME - ofTime;
-  const ofRest = countAt(event, timeEnd);
-  before.time = before.time.slice(0, ofTime) + event.slice(SHORT.length + 1, timeEnd);
-  before.rest = before.rest.slice(0, ofRest) + event.slice(timeEnd + 1);
-  return beginning(seq) + before.time + before.rest;
+function short({ at, part, text }: Word, before: Before): string {
+  const partBefore = before.part;
+  const time = shortTime(at, before.at);
+  before.at = at;
+  before.part = part;
+  return part === partBefore ? WORD + time + text : WORD + time + part + AFTER_PART + text;
 }
 
-const count = (value: number): string => String.fromCharCode(COUNT + value);
-const countAt = (event: string, at: number): number => event.charCodeAt(at) - COUNT;
-
-/** How many characters both begin with. */
-function shared(text: string, other: string): number {
-  const most = Math.min(text.length, other.length, MOST_SHARED);
-  let same = 0;
-  while (same < most && text.charCodeAt(same) === other.charCodeAt(same)) same += 1;
-  // The halves of a character are not parted.
-  return isSecondHalf(text.charCodeAt(same)) ? same - 1 : same;
+function shortTime(at: string, before: string): string {
+  if (at === before) return SAME;
+  const inSecond = at.slice(0, SECOND) === before.slice(0, SECOND);
+  return inSecond ? MILLISECONDS + at.slice(SECOND, -1) : WHOLE + at.slice(0, -1);
 }
 
-const isSecondHalf = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff;
+function long(event: string, before: Before): Word {
+  const timeAt = WORD.length + 1;
+  const how = event[timeAt - 1];
+  const timeEnd = timeAt + (how === SAME ? 0 : how === WHOLE ? TIME - 1 : TIME - 1 - SECOND);
+  const time = event.slice(timeAt, timeEnd);
+  if (how === WHOLE) before.at = `${time}Z`;
+  if (how === MILLISECONDS) before.at = `${before.at.slice(0, SECOND)}${time}Z`;
+  const partEnd = event.indexOf(AFTER_PART, timeEnd);
+  if (partEnd >= 0) before.part = Number(event.slice(timeEnd, partEnd));
+  const text = event.slice(partEnd < 0 ? timeEnd : partEnd + AFTER_PART.length);
+  return { at: before.at, part: before.part, text };
+}

@@ -2,12 +2,30 @@ import type { Position } from './cursor.ts';
 
 /** Port: the event log of each generation. Append-only, dense from 1, one fence at a time may write. */
 
-/** An entry as it is kept: `data` is the JSON text of the frame (with `seq` and `at`), the same bytes for ever. */
+/**
+ * An entry as it is kept: `data` is the JSON text of the frame (with `seq` and `at`), the same bytes for ever. Of words, which
+ * nearly all entries are, `word` says what it is made of: no store needs to take it apart.
+ */
 export interface StoredEvent {
   seq: number;
   fence: number;
   type: string;
   data: string;
+  word?: Word;
+}
+
+/** A `text_delta` of the answer itself. */
+export interface Word {
+  /** ISO time with milliseconds, UTC. */
+  at: string;
+  part: number;
+  /** As in JSON, between its quotes. */
+  text: string;
+}
+
+/** The data of a word. */
+export function wordData(seq: number, { at, part, text }: Word): string {
+  return `{"seq":${seq},"at":"${at}","part":${part},"text":"${text}"}`;
 }
 
 export interface AppendRequest {
