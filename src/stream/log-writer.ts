@@ -36,8 +36,8 @@ export class LogLostError extends Error {
 
 interface Pending {
   stored: StoredEvent;
-  event: LogEvent;
-  shown: boolean;
+  /** Undefined: it was shown. */
+  hidden: LogEvent | undefined;
 }
 
 /**
@@ -90,7 +90,7 @@ export class LogWriter implements PreviewSource {
     const stored = toStored(event);
     const delta = isDelta(body.type);
     const shown = delta && this.#hidden === 0 && !this.#stalled;
-    this.#queue.push({ stored, event, shown });
+    this.#queue.push({ stored, hidden: shown ? undefined : event });
     this.#queuedBytes += stored.data.length;
     if (shown) this.#show(stored, event);
     else this.#hidden += 1;
@@ -106,9 +106,10 @@ export class LogWriter implements PreviewSource {
     const head = (this.#queue[0]?.stored.seq ?? 0) - 1;
     const events: StoredEvent[] = [];
     // What was shown is at the beginning of the queue.
-    for (let at = Math.max(this.#previewed - head, 0); this.#queue[at]?.shown; at += 1) {
-      const next = this.#queue[at]?.stored;
-      if (next) events.push(next);
+    for (let at = Math.max(this.#previewed - head, 0); at < this.#queue.length; at += 1) {
+      const next = this.#queue[at];
+      if (!next || next.hidden) break;
+      events.push(next.stored);
     }
     const [first] = events;
     if (!first) return undefined;
@@ -185,16 +186,17 @@ export class LogWriter implements PreviewSource {
   }
 
   #stored(batch: readonly Pending[]): void {
-    for (const { stored, event, shown } of batch) {
-      if (shown) continue;
-      this.#show(stored, event);
+    for (const { stored, hidden } of batch) {
+      if (!hidden) continue;
+      this.#show(stored, hidden);
       this.#hidden -= 1;
     }
     // Deltas that were held back by what has just become durable.
     for (const pending of this.#queue) {
-      if (pending.shown || !isDelta(pending.event.body.type)) break;
-      this.#show(pending.stored, pending.event);
-      pending.shown = true;
+      const { stored, hidden } = pending;
+      if (!hidden || !isDelta(stored.type)) break;
+      this.#show(stored, hidden);
+      pending.hidden = undefined;
       this.#hidden -= 1;
     }
     this.#view.settled(batch.at(-1)?.stored.seq ?? 0);
