@@ -136,7 +136,9 @@ function report(name: string, seen: { over: number; took: number; gaps: number[]
 async function allGoOn(moment: number): Promise<number> {
   const all = [clerk, ...pens];
   const first = ({ yes }: { yes: number[] }): number | undefined => yes.find((at) => at > moment);
-  await eventually('all go on', () => all.every((it) => first(it) !== undefined), RECOVERED_MS);
+  const goOn = eventually('all go on', () => all.every((it) => first(it)), RECOVERED_MS);
+  // What ends a writer is told, and not only that it is silent.
+  await Promise.race([goOn, work]);
   return Math.max(...all.map((it) => (first(it) ?? 0) - moment));
 }
 
