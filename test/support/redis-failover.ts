@@ -28,7 +28,7 @@ export class FailoverCluster implements AsyncDisposable {
   readonly #cluster: RedisCluster;
   #primary: RedisServer;
   #standby: RedisServer;
-  #mend: (() => void | Promise<void>) | undefined;
+  #mend: (() => Promise<void>) | undefined;
 
   private constructor(cluster: RedisCluster, primary: RedisServer, standby: RedisServer) {
     this.#cluster = cluster;
@@ -65,8 +65,10 @@ export class FailoverCluster implements AsyncDisposable {
     return owner === this.#primary;
   }
 
-  /** From now on the replica hears nothing. */
+  /** From now on the replica hears nothing; what there was before this it has. */
   async cutReplication(): Promise<void> {
+    const { written } = await this.#replication();
+    await eventually('the replica has it', async () => (await this.#replication()).has >= written);
     // A password where none is asked for is refused, so it does not come back.
     await this.#standby.admin.config('SET', 'masterauth', 'nobody');
     await this.#primary.admin.call('CLIENT', 'KILL', 'TYPE', 'replica');
@@ -83,7 +85,7 @@ export class FailoverCluster implements AsyncDisposable {
   /** The primary dies, or hangs with all its sockets open, until `rejoined`. */
   async strike(how: 'dies' | 'hangs'): Promise<void> {
     const struck = this.#primary;
-    this.#mend = () => (how === 'dies' ? struck.start() : struck.thaw());
+    this.#mend = async () => (how === 'dies' ? struck.start() : struck.thaw());
     if (how === 'dies') await struck.kill();
     else struck.freeze();
   }
@@ -138,9 +140,19 @@ export class FailoverCluster implements AsyncDisposable {
     });
   }
 
-  /** As the primary has it: the replica believes so up to a second before it is sent anything. */
   async #follows(): Promise<boolean> {
-    return /^slave0:.*state=online/m.test(await this.#primary.admin.info('replication'));
+    const { written, has } = await this.#replication();
+    return has > 0 && has >= written;
+  }
+
+  /**
+   * How far the primary has written, and the replica has said that it is. After a whole copy it is `online`, and its link
+   * `up`, for as much as a second before it is sent anything.
+   */
+  async #replication(): Promise<{ written: number; has: number }> {
+    const text = await this.#primary.admin.info('replication');
+    const written = Number(/^master_repl_offset:(\d+)/m.exec(text)?.[1]);
+    return { written, has: Number(/^slave0:.*state=online,offset=(\d+)/m.exec(text)?.[1] ?? 0) };
   }
 
   #steady(): RedisServer[] {

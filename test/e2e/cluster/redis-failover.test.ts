@@ -18,6 +18,7 @@ import { checkHonest, withdrawals, Witness } from '../../support/witness.ts';
 const WORDS = Number(process.env['FAILOVER_WORDS'] ?? 250);
 const WORD_MS = 10;
 const PATIENCE_MS = 15_000;
+const MOST_ANSWERS = 40;
 
 const CASES = [
   {
@@ -53,7 +54,9 @@ async function answers(): Promise<Answer[]> {
   const all: Answer[] = [];
   const enough = (): boolean =>
     [true, false].every((kind) => all.filter(({ atRisk }) => atRisk === kind).length > 1);
-  while (!enough()) all.push(await answer());
+  // A third of the slots is the one's that fails.
+  while (!enough() && all.length < MOST_ANSWERS) all.push(await answer());
+  expect(enough()).toBe(true);
   return all;
 }
 
@@ -144,7 +147,9 @@ describeRedis('a primary of the cluster', () => {
         else await cluster.handOver();
         await cluster.takenOver();
         const over = Date.now();
-        const took = await each(all, (reader) => reader.wordsAfter(over, PATIENCE_MS));
+        // The others may be at their ends by then.
+        const struckOnes = all.filter(({ atRisk }) => atRisk);
+        const took = await each(struckOnes, (reader) => reader.wordsAfter(over, PATIENCE_MS));
         const late = await checked([await answer()]);
         const seen = await checked(all);
         report(what, { over: over - struck, took, seen });

@@ -18,6 +18,7 @@ const LOGS = upTo(1, Number(process.env['FAILOVER_LOGS'] ?? 12)).map((n) => `gen
 /** From the takeover until everything goes on. */
 const RECOVERED_MS = 8_000;
 const PACE_MS = 10;
+const MOST_TRIES = 40;
 
 let cluster: FailoverCluster;
 let writer: Replica;
@@ -136,7 +137,9 @@ function report(name: string, seen: { over: number; took: number; gaps: number[]
 async function allGoOn(moment: number): Promise<number> {
   const all = [clerk, ...pens];
   const first = ({ yes }: { yes: number[] }): number | undefined => yes.find((at) => at > moment);
-  await eventually('all go on', () => all.every((it) => first(it) !== undefined), RECOVERED_MS);
+  const goOn = eventually('all go on', () => all.every((it) => first(it)), RECOVERED_MS);
+  // What ends a writer is told, and not only that it is silent.
+  await Promise.race([goOn, work]);
   return Math.max(...all.map((it) => (first(it) ?? 0) - moment));
 }
 
@@ -150,7 +153,8 @@ async function busy(): Promise<void> {
 
 /** A replica whose news come by way of the node that will fail. */
 async function readerThere(): Promise<{ reader: Replica; ear: Ear }> {
-  for (;;) {
+  // A third of them is.
+  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
     const reader = await replicaOn(cluster.url, { pollMs: 2_000 });
     const ear = new Ear(reader.log);
     for (const id of LOGS) ear.watch.follow(id, 0);
@@ -160,6 +164,7 @@ async function readerThere(): Promise<{ reader: Replica; ear: Ear }> {
     await ear.close();
     await reader[Symbol.asyncDispose]();
   }
+  throw new Error('no news come by way of it');
 }
 
 /** Nobody writes any more; then the logs must be what was acknowledged, without a hole and without a repeat. */
