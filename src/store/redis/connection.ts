@@ -1,7 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Log } from '../../lib/log.ts';
 import { unavailable } from '../../errors.ts';
-import { storeTime } from '../store-time.ts';
 import { parseRedisUrl, type RedisAddress } from './address.ts';
 import { asStoreError, RedisConfigError } from './errors.ts';
 import { observeCluster, observeServer } from './observe.ts';
@@ -228,12 +227,4 @@ async function close(client: Redis | Cluster): Promise<void> {
   client.disconnect();
   await ended;
   clearTimeout(patience);
-}
-
-/** The clock of Redis, epoch ms: replicas whose own clocks differ agree on it. */
-export function redisTime(redis: RedisConnection): () => Promise<number> {
-  return storeTime(async () => {
-    const [seconds, micros] = await redis.run((client) => client.time());
-    return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
-  });
 }
