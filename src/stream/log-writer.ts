@@ -55,6 +55,7 @@ export class LogWriter implements PreviewSource {
   #flushing: Promise<void> | undefined;
   #failure: Error | undefined;
   readonly #over = new AbortController();
+  /** The same as `#over` says, which is slow to ask: each word asks. */
   #closed = false;
   /** An append failed, and is being repeated. */
   #stalled = false;
