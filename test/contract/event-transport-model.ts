@@ -72,6 +72,8 @@ export function describeLogModel(at: UnderTest): void {
       }
     };
 
-    await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 40 }), check), { numRuns: 150 });
+    await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), check), {
+      numRuns: 150,
+    });
   });
 }

@@ -74,7 +74,7 @@ const whole = (told: Told[]): UIMessageChunk[] => [
 
 const types = ({ parts }: { parts: { type: string }[] }) => parts.map(({ type }) => type);
 
-const choices = fc.array(fc.nat(100_000), { minLength: 30, maxLength: 150 });
+const choices = fc.array(fc.nat(100_000), { minLength: 30, maxLength: 150, size: 'max' });
 const outcomes = fc.constantFrom<Outcome>(...OUTCOMES);
 
 function logOf(steps: number[], outcome: Outcome, crashes = false): RandomLog {

@@ -139,7 +139,7 @@ describe('deltas ahead of the store', () => {
     let ahead = 0;
     let clears = 0;
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => {
         const world = new World();
         for (const each of steps) {
           act(world, each);

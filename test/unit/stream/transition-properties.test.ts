@@ -170,7 +170,7 @@ function play(job: Job, plan: Intent[], onMove: (move: Moved) => void): Job {
   return before;
 }
 
-const plans = fc.array(intents, { maxLength: 40 });
+const plans = fc.array(intents, { maxLength: 40, size: 'max' });
 
 function always(check: (move: Moved) => void): void {
   fc.assert(

@@ -129,7 +129,7 @@ describe('the calculator', () => {
     );
     const texts = fc.oneof(
       fc.string(),
-      fc.array(bits, { maxLength: 40 }).map((all) => all.join('')),
+      fc.array(bits, { maxLength: 40, size: 'max' }).map((all) => all.join('')),
     );
     fc.assert(
       fc.property(texts, (text) => {
