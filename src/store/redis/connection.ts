@@ -4,6 +4,7 @@ import { unavailable } from '../../errors.ts';
 import { parseRedisUrl, type RedisAddress } from './address.ts';
 import { asStoreError, RedisConfigError } from './errors.ts';
 import { observeCluster, observeServer } from './observe.ts';
+import { refreshSlots } from './slots-refresh.ts';
 import { assertSuitable } from './suitable.ts';
 
 /** How long a call may take before it is given up, ms: over all that the client does for it. */
@@ -46,19 +47,23 @@ export interface RedisConnectOptions {
   /** One `redis://` or `rediss://` URL, or several with commas between them: seeds of a cluster. */
   url: string;
   log: Log;
+  /** How often a cluster is asked who has which slots, ms. */
+  slotsRefreshMs?: number;
 }
 
 /** One client for everything that is kept in Redis. Every key is `hf:` and what follows, see keys.ts. */
 export class RedisConnection {
   readonly #client: Redis | Cluster;
   readonly #log: Log;
+  readonly #slots: Disposable | undefined;
   #gathering = false;
   #closed = false;
 
   /** Use `connectRedis`. */
-  constructor(client: Redis | Cluster, log: Log) {
+  constructor(client: Redis | Cluster, { log, slotsRefreshMs }: Omit<RedisConnectOptions, 'url'>) {
     this.#client = client;
     this.#log = log;
+    this.#slots = client instanceof Cluster ? refreshSlots(client, slotsRefreshMs) : undefined;
   }
 
   get log(): Log {
@@ -149,16 +154,18 @@ export class RedisConnection {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#slots?.[Symbol.dispose]();
     await close(this.#client);
   }
 }
 
 /** Connects, and looks whether the servers will do. Throws RedisConfigError where they won't, or nobody answers. */
-export async function connectRedis({ url, log }: RedisConnectOptions): Promise<RedisConnection> {
+export async function connectRedis(options: RedisConnectOptions): Promise<RedisConnection> {
+  const { url, log } = options;
   const address = parseRedisUrl(url);
   const client = address.nodes.length > 1 ? clusterOf(address) : serverOf(address);
   const seen = client instanceof Cluster ? observeCluster(client, log) : observeServer(client, log);
-  const redis = new RedisConnection(client, log);
+  const redis = new RedisConnection(client, options);
   try {
     await redis.run(async () => {
       await client.connect();
@@ -200,7 +207,8 @@ function clusterOf({ nodes, tls, ...login }: RedisAddress): Cluster {
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 100,
     slotsRefreshTimeout: CONNECT_TIMEOUT,
-    slotsRefreshInterval: 5_000,
+    // See slots-refresh.ts.
+    slotsRefreshInterval: 0,
     maxRedirections: 8,
     lazyConnect: true,
     redisOptions: { ...LIMITS, ...credentials(login), ...(tls ? { tls: {} } : {}) },

@@ -158,6 +158,10 @@ describeRedis('start', () => {
   });
 });
 
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+}
+
 describeRedis('connection', () => {
   let server: RedisServer;
   let redis: RedisConnection;
@@ -287,6 +291,29 @@ describeRedis('connection to a cluster', () => {
       return replies.every(({ status }) => status === 'fulfilled');
     });
     await redis[Symbol.asyncDispose]();
+  });
+
+  test('closed while it asks who has which slots: no timer is left', async () => {
+    await using cluster = await startRedisCluster();
+    const before = timers();
+    const redis = await connectRedis({ url: cluster.url, log: silent, slotsRefreshMs: 50 });
+    const asked = async (): Promise<number> => {
+      const found = await Promise.all(cluster.nodes.map(({ admin }) => admin.info('commandstats')));
+      const calls = found.map((info) => /cluster\|slots:calls=(\d+)/.exec(info)?.[1]);
+      return calls.reduce((sum, count) => sum + Number(count ?? 0), 0);
+    };
+    const first = await asked();
+    await eventually('it asks again', async () => (await asked()) > first + 2);
+
+    for (const node of cluster.nodes) node.freeze();
+    await new Promise((later) => setTimeout(later, 200));
+    await redis[Symbol.asyncDispose]();
+    for (const node of cluster.nodes) node.thaw();
+
+    await eventually('timers end', () => timers() <= before);
+    // It would be set again and again.
+    await new Promise((later) => setTimeout(later, 200));
+    expect(timers()).toBeLessThanOrEqual(before);
   });
 
   test('a node that is gone: its keys are unavailable within 3 s, those of the others are served', async () => {
