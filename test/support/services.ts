@@ -110,7 +110,13 @@ export class RedisServer implements AsyncDisposable {
     // Refused until the server listens, which the retry is for.
     admin.on('error', () => {});
     this.#admin = admin;
-    await eventually('redis-server answers', () => answers(admin));
+    const ended = once(child, 'exit').then(() => {
+      throw new Error(`redis-server on ${this.port} ended`);
+    });
+    // Later on it may.
+    ended.catch(() => {});
+    // A command that waits for a connection would wait for ever.
+    await eventually('redis-server answers', () => Promise.race([answers(admin), ended]));
   }
 
   /** SIGTERM: what is in the AOF is whole. */
@@ -177,7 +183,12 @@ async function answers(admin: Redis): Promise<boolean> {
 
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const server = new RedisServer(await freePort(), options);
-  await server.start();
+  try {
+    await server.start();
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
   return server;
 }
 
