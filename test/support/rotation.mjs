@@ -12,7 +12,9 @@ const THIRDS = [
     'integration/store/redis-cluster-failover',
   ],
   [
-    ...['mongo-faults', 'redis-faults', 'races', 'zombie'].map((name) => `e2e/cluster/${name}`),
+    ...['mongo-faults', 'redis-faults', 'races', 'zombie', 'zombie-effect'].map(
+      (name) => `e2e/cluster/${name}`,
+    ),
     ...['approvals-kill', 'kill', 'torture', 'examples/use-chat'].map((name) => `e2e/${name}`),
     ...['mongo-records-faults', 'redis-jobs-faults'].map((name) => `integration/store/${name}`),
     'sim/races',
