@@ -16,7 +16,7 @@ describeCluster('two replicas', (clusters) => {
     expect(read.endings).toEqual(['clean']);
     expect(read.resets).toBe(0);
 
-    const steered = await startTurn(one, { text: 'say 40 20 w' });
+    const steered = await startTurn(one, { text: 'say 150 20 w' });
     const { conversationId, generationId: live } = steered;
     const words = { conversationId, messageId: 'add', text: 'say 3 5 more', onBusy: 'steer' };
     const told = await request(other, { path: '/api/chat', body: words });
