@@ -139,7 +139,7 @@ describe('createChatClient: send', () => {
   test('an answer that never comes is a broken connection', async () => {
     const { url, asked } = await scripted(() => {}, STARTED);
 
-    const turn = await client(url, { silenceMs: 100 }).send('hi');
+    const turn = await client(url, { silenceMs: 100, attempts: 20 }).send('hi');
 
     expect(turn.generationId).toBe('g1');
     // On a slow machine the answer to the second one can be late too: all of them are one message.

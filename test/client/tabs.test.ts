@@ -180,7 +180,8 @@ describe('shareTabs', () => {
     log.end();
     await Promise.all([leader.over, joins.over]);
 
-    const again = aWorld({ answerMs: 20, quietMs: 20 });
+    // Long enough for a leader that is there to answer on a slow machine.
+    const again = aWorld({ answerMs: 500, quietMs: 20 });
     const frozen = open(again.sharing);
     await until(() => frozen.cursor() === '1');
     const follows = open(again.sharing);

@@ -157,7 +157,7 @@ export function useAgUi(env: Record<string, string> = {}): Scene {
       });
     },
     untilIdle: async () => {
-      const deadline = Date.now() + 5_000;
+      const deadline = Date.now() + 20_000;
       while ((await activeOf(server.baseUrl)).length > 0) {
         if (Date.now() > deadline) throw new Error('something still runs');
         await new Promise((resolve) => setTimeout(resolve, 10));

@@ -15,11 +15,16 @@ export class FairWatch {
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
+  /** What it shows; it goes on. */
+  read(): number {
+    this.#tick();
+    return this.#elapsed;
+  }
+
   /** Once: what it shows. */
   stop(): number {
     clearInterval(this.#timer);
-    this.#tick();
-    return this.#elapsed;
+    return this.read();
   }
 
   #tick(): void {

@@ -85,7 +85,13 @@ export class McpHttpServer implements AsyncDisposable {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     this.#child = child;
-    await once(child.stdout, 'data');
+    const ended = once(child, 'exit').then(() => {
+      throw new Error(`the MCP server on ${this.port} ended`);
+    });
+    // Later on it may.
+    ended.catch(() => {});
+    // One that ends at its start says nothing, ever.
+    await Promise.race([once(child.stdout, 'data'), ended]);
   }
 
   async kill(): Promise<void> {

@@ -172,7 +172,7 @@ export async function startNginx(options: NginxOptions): Promise<Nginx> {
 }
 
 async function listening(child: ChildProcess, port: number): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 15_000;
   while (!(await accepts(port))) {
     if (child.exitCode !== null || Date.now() > deadline) throw new Error('nobody listens');
     await new Promise((again) => setTimeout(again, 20));

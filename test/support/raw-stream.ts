@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { type Head, ResponseReader } from './http-wire.ts';
 
-const PATIENCE_MS = 8_000;
+const PATIENCE_MS = 20_000;
 
 /** One request on a connection of its own, whose answer is watched as it comes. */
 export class RawStream {

@@ -5,11 +5,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { FairWatch } from './fair-watch.ts';
 import { freePort } from './ports.ts';
 
 /** Throw-away Redis servers: real processes on free ports, gone with the test. */
 
-const READY_WITHIN = 10_000;
+const READY_WITHIN = 20_000;
 
 function hasRedis(): boolean {
   return spawnSync('redis-server', ['--version']).status === 0;
@@ -36,16 +37,20 @@ export function describeRedis(name: string, fn: () => void): void {
   }
 }
 
-/** Polls until `done` holds. */
+/** Polls until `done` holds. `within`: of time in which this process got a processor, see FairWatch. */
 export async function eventually(
   what: string,
   done: () => boolean | Promise<boolean>,
   within: number = READY_WITHIN,
 ): Promise<void> {
-  const deadline = Date.now() + within;
-  while (!(await done())) {
-    if (Date.now() > deadline) throw new Error(`not within ${within} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  const watch = new FairWatch();
+  try {
+    while (!(await done())) {
+      if (watch.read() > within) throw new Error(`not within ${within} ms: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  } finally {
+    watch.stop();
   }
 }
 

@@ -116,7 +116,7 @@ describe('demo agent (PROTOCOL.md section 8)', () => {
   test('hang: nothing more comes, and the stall timeout ends it', async () => {
     const { runner, request } = createBench({
       checkpoints: createMemoryCheckpoints(),
-      stallTimeoutMs: 50,
+      stallTimeoutMs: 500,
     });
 
     const outcome = await collect(runner.run(request('hang')));

@@ -8,6 +8,7 @@ import type { ToolDefinition } from '../../../src/agent/tools.ts';
 import { createSqliteCheckpoints, openDatabase } from '../../../src/store/sqlite/index.ts';
 import { collect, createBench, typesOf } from '../../support/agent-run.ts';
 import type { Outcome } from '../../support/agent-run.ts';
+import { FairWatch } from '../../support/fair-watch.ts';
 import { createMemoryCheckpoints } from '../../support/memory-checkpoints.ts';
 import { callsOf, modelsOf, ScriptedModel } from '../../support/scripted-model.ts';
 
@@ -53,12 +54,12 @@ describe.each([
     const stop = new AbortController();
     const first = request('say 50 5', { signal: stop.signal });
 
-    let at = 0;
+    let watch: FairWatch | undefined;
     const cut = await collect(runner.run(first), () => {
-      if (at === 0) at = performance.now();
+      watch ??= new FairWatch();
       stop.abort(stopped);
     });
-    const took = performance.now() - at;
+    const took = watch?.stop();
     const standing = await runner.adopt({ ...first, fence: 2 });
     const rest = await collect(runner.run({ ...request('say 50 5'), ...first, ...going(2, 1) }));
 
@@ -74,7 +75,7 @@ describe.each([
   test('stopped in a tool that watches its signal: the call stands, the tool runs again, the model is not asked again', async () => {
     const { runner, request, ledger } = createBench({ checkpoints: create() });
     const stop = new AbortController();
-    const first = request('slow 0.05', { signal: stop.signal });
+    const first = request('slow 0.2', { signal: stop.signal });
 
     const cut = await collect(runner.run(first), (event) => {
       if (event.type === 'usage') setImmediate(() => stop.abort(stopped));
@@ -90,7 +91,7 @@ describe.each([
         call: began?.call,
         reasoning: '',
         text: 'One moment.',
-        toolCalls: [{ toolCallId, name: 'slow', args: { seconds: 0.05 } }],
+        toolCalls: [{ toolCallId, name: 'slow', args: { seconds: 0.2 } }],
       },
     ]);
     expect(standing.results).toEqual([]);

@@ -5,6 +5,7 @@ import { plainAgent } from '../../../src/agent/catalog.ts';
 import { defineTool } from '../../../src/agent/tools.ts';
 import type { ToolDefinition } from '../../../src/agent/tools.ts';
 import { collect, createBench } from '../../support/agent-run.ts';
+import { settle } from '../../support/fake-clock.ts';
 import { createMemoryCheckpoints } from '../../support/memory-checkpoints.ts';
 import { callsOf, modelsOf, ScriptedModel } from '../../support/scripted-model.ts';
 
@@ -148,9 +149,10 @@ describe('a run', () => {
     const events = bench.runner.run(bench.request('go'))[Symbol.asyncIterator]();
     await events.next();
     await events.return?.();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    // One that goes on makes a word in each turn of the loop.
+    await settle(100);
     const { produced } = bench.model;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await settle(100);
 
     expect(stopped).toBe(true);
     expect(bench.model.produced).toBe(produced);

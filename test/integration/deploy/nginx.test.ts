@@ -8,7 +8,7 @@ import { request } from '../../support/api.ts';
 const STREAM = '/api/chat/stream/gen_1';
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 8_000;
+  const deadline = Date.now() + 20_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`it never came: ${condition.toString()}`);
     await new Promise((again) => setTimeout(again, 5));

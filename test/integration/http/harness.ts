@@ -190,7 +190,7 @@ export function raw(
   });
 }
 
-const UNTIL_MS = 4_000;
+const UNTIL_MS = 20_000;
 
 /** Settles when `condition` holds, turn by turn of the loop. Gives up by itself: a time limit of Jest's ends no loop. */
 export async function until(condition: () => boolean): Promise<void> {

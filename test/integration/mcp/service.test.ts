@@ -8,7 +8,7 @@ import { request, type ApiAnswer, type Turn } from '../../support/api.ts';
 import { role, say, startFakeOpenAi, stop, type Answer } from '../../support/fake-openai.ts';
 import type { FakeOpenAi } from '../../support/fake-openai.ts';
 import { startLimitedService, type LimitedService } from '../../support/limited-service.ts';
-import { McpHttpServer, McpLedger, stdioEntry } from '../../support/mcp.ts';
+import { isAlive, McpHttpServer, McpLedger, stdioEntry } from '../../support/mcp.ts';
 import { eventually } from '../../support/services.ts';
 import type { Shape } from '../../support/shape.ts';
 
@@ -151,7 +151,9 @@ describe('an MCP tool behind an approval', () => {
       args: { to: 'a' },
       argsSchema: { properties: { to: { minLength: 1 } } },
     });
-    process.kill(Number(sent(provider)[1]?.last.split(' ').at(-1)), 'SIGKILL');
+    const pid = Number(sent(provider)[1]?.last.split(' ').at(-1));
+    process.kill(pid, 'SIGKILL');
+    await eventually('it is dead', () => !isAlive(pid));
     const refused = await decide(service, action, { decision: 'edit', editedArgs: { to: '' } });
     expect(refused.text).toMatch(/EDITED_ARGS_INVALID.*to: must NOT have fewer than 1/);
     expect(ledger.effects('send_mail')).toBe(0);

@@ -15,6 +15,7 @@ import { FairWatch } from '../../support/fair-watch.ts';
 import { FaultProxy } from '../../support/fault-proxy.ts';
 import { aQueuedJob, running, setAll } from '../../support/jobs.ts';
 import { addressOf, atPort, describeMongo } from '../../support/mongo-service.ts';
+import { eventually } from '../../support/services.ts';
 
 const MAX_WAIT = 4_000;
 const LIMITS = { maxPerOwner: 1_000 };
@@ -129,7 +130,13 @@ describeMongo('jobs when the network fails', (at) => {
     const client = new mongo.MongoClient(atPort(at.uri, proxy.port), {
       serverSelectionTimeoutMS: 50,
     });
-    await client.connect();
+    // Its patience is short: a machine that is busy may not connect within it.
+    await eventually('it connects', () =>
+      client.connect().then(
+        () => true,
+        () => false,
+      ),
+    );
     const documents = client.db('none').collection<{ _id: string }>('none');
 
     await proxy.down();

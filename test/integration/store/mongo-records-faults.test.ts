@@ -167,7 +167,7 @@ describeMongo('records when the network fails', (at) => {
       expect(new Set((await outcomes()).values())).toEqual(new Set(['done']));
       expect(await conversations.message(C, 'm1')).toEqual(aMessage('m1'));
     },
-    20_000,
+    60_000,
   );
 
   test('cut again and again, what is asked again until it works is done once', async () => {
@@ -197,7 +197,7 @@ describeMongo('records when the network fails', (at) => {
     expect(new Set(trail.map(({ by }) => by))).toEqual(new Set(numbers));
     const due = await direct.outbox.due(100, 100);
     expect(due.map(({ id }) => id)).toEqual(numbers);
-  }, 30_000);
+  }, 60_000);
 
   test('the answer to a message is lost for good: unavailable; written again it is one, where it was', async () => {
     const { conversations } = stores;

@@ -125,7 +125,10 @@ describeRedis('jobs when the server fails', () => {
     const { ended } = await outcomes(everyCall(jobs, await stored()));
 
     expect(ended).toEqual(all('done'));
-    expect(Math.abs((await jobs.now()) - Date.now())).toBeLessThan(2_000);
+    const before = Date.now();
+    const told = await jobs.now();
+    expect(told).toBeGreaterThan(before - 2_000);
+    expect(told).toBeLessThan(Date.now() + 2_000);
   });
 
   test('a server that is gone makes every call fail in time, and one that came back keeps what it had', async () => {
@@ -301,7 +304,7 @@ describeRedis('jobs when the server fails', () => {
       return Object.values(ended).every((how) => how === 'done');
     });
     await expectConsistent(redis);
-  }, 30_000);
+  }, 60_000);
 });
 
 async function idOf({ admin }: RedisServer): Promise<string> {

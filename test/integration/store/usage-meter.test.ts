@@ -215,7 +215,7 @@ describe('many runs of one user at once', () => {
 describeMongo('many runs of one user at once', (at) => {
   test('two replicas spend no more than the calls that were running', async () => {
     await ensureIndexes(at.mongo, USAGE_INDEXES);
-    const other = await at.connect(at.uri);
+    const other = await at.connect();
     const budget = { tokens: 2_000 };
     const store = createMongoUsageStore({ mongo: at.mongo });
     const meters = [
