@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import { activeGenerations, type ApiAnswer, getJson } from '../support/api.ts';
+import { type ApiAnswer, getJson, leftLive } from '../support/api.ts';
 import {
   actionIdOf,
   callId,
@@ -27,7 +27,7 @@ import { truthOf } from '../support/truth.ts';
 const SEED = Number(process.env['RACE_SEED'] ?? 1);
 const KILLS = Number(process.env['APPROVAL_KILLS'] ?? 1);
 const TURNS = 20;
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const COMMANDS = ['approve 2', 'strict', 'approve', 'twice', 'sub'];
 const UNSAFE = new Set(['send_email', 'delete_file']);
 const RECOVERIES = ['retry', 'done', 'skip'] as const;
@@ -268,7 +268,7 @@ describe('kill -9 around decisions', () => {
     const counts = STEPS.map((step) => `${step} ${met.filter((it) => it === step).length}`);
     if (process.env['APPROVAL_KILLS']) process.stdout.write(`kill -9 met: ${counts.join(', ')}\n`);
     expect(missing(met)).toBeUndefined();
-    expect(await activeGenerations(server.baseUrl)).toEqual([]);
+    expect(await leftLive(server.baseUrl)).toEqual([]);
     expect(await getJson(server.baseUrl, '/api/approvals')).toEqual({
       items: [],
       nextCursor: null,

@@ -34,11 +34,17 @@ const RUNS = Number(process.env['FUZZ_RUNS'] ?? 60);
 let product: Product;
 let other: Pause;
 
+async function isLeft({ generationId }: Turn): Promise<boolean> {
+  const job = await product.jobs.get(generationId);
+  return job?.status === 'paused' && job.lease === null;
+}
+
 async function pendingOf(turn: Turn): Promise<Shape> {
   for (;;) {
     const status = await getJson(product.baseUrl, `/api/chat/status/${turn.conversationId}`);
     const { pendingAction, status: now } = object(status['generation']);
-    if (isShape(pendingAction)) return pendingAction;
+    // Its driver lets go of it last: from then on nobody writes to its record.
+    if (isShape(pendingAction) && (await isLeft(turn))) return pendingAction;
     if (!['queued', 'running', 'paused'].includes(String(now)))
       throw new Error(`it is ${String(now)}`);
     await sleep(5);

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import { activeGenerations, getJson } from '../support/api.ts';
+import { getJson, leftLive } from '../support/api.ts';
 import { type Arena, playRaces } from '../support/pause-races.ts';
 import { type ServerProcess, useServers } from '../support/server-process.ts';
 
@@ -31,7 +31,7 @@ function arenaOf({ baseUrl, dataDir }: ServerProcess): Arena {
 }
 
 async function checkNothingLeft({ baseUrl }: ServerProcess): Promise<void> {
-  expect(await activeGenerations(baseUrl)).toEqual([]);
+  expect(await leftLive(baseUrl)).toEqual([]);
   expect(await getJson(baseUrl, '/api/approvals')).toEqual({ items: [], nextCursor: null });
 }
 

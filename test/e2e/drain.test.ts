@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { activeGenerations, request, startTurn } from '../support/api.ts';
+import { leftLive, request, startTurn } from '../support/api.ts';
 import { type ServerProcess, useServers } from '../support/server-process.ts';
 import { type Connection, readConnection, readWithResume } from '../support/sse-client.ts';
 import type { Frame } from '../support/sse-parser.ts';
@@ -68,7 +68,7 @@ describe('SIGTERM', () => {
     // It ended within the grace time: nobody drove it again.
     expect([...shortTruth.log.values()].filter(({ event }) => event === 'segment')).toEqual([]);
     expect(shortTruth.message).toMatchObject({ status: 'complete' });
-    expect(await activeGenerations(baseUrl)).toEqual([]);
+    expect(await leftLive(baseUrl)).toEqual([]);
   }, 60_000);
 
   test('exits at once where nothing runs', async () => {
@@ -106,5 +106,5 @@ describe('SIGTERM', () => {
     expect(exit).toEqual({ code: 1, signal: null });
     expect(read.done.data).toMatchObject({ status: 'completed' });
     checkReader(await truthOf(baseUrl, turn), read);
-  }, 30_000);
+  }, 60_000);
 });

@@ -12,6 +12,7 @@ import { object, type Shape } from '../support/shape.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const run = promisify(execFile);
+const PATIENCE_MS = 25_000;
 
 /** A clone as a newcomer has it after `npm ci`: linked, because installing is npm's business. */
 async function freshClone(): Promise<string> {
@@ -130,11 +131,15 @@ describe('npm start on a fresh clone', () => {
     const { conversationId } = await startTurn(baseUrl, { text: 'approve 15' });
     let generation: Shape = {};
     const reaches = (wanted: string): Promise<void> =>
-      eventually(wanted, async () => {
-        const status = await getJson(baseUrl, `/api/chat/status/${conversationId}`);
-        generation = object(status['generation']);
-        return generation['status'] === wanted;
-      });
+      eventually(
+        wanted,
+        async () => {
+          const status = await getJson(baseUrl, `/api/chat/status/${conversationId}`);
+          generation = object(status['generation']);
+          return generation['status'] === wanted;
+        },
+        PATIENCE_MS,
+      );
     await reaches('paused');
     await resume(baseUrl, decideAll(object(generation['pendingAction']), { decision: 'approve' }));
     await reaches('completed');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { activeGenerations, request, startTurn, type Turn, turnOf } from '../support/api.ts';
+import { leftLive, request, startTurn, type Turn, turnOf } from '../support/api.ts';
 import { type CuttingProxy, startCuttingProxy } from '../support/proxy.ts';
 import { type Random, seeded } from '../support/random.ts';
 import { useServers } from '../support/server-process.ts';
@@ -67,7 +67,7 @@ describe('torture', () => {
       for (const reader of [calm, ...readers]) checkReader(truth, reader);
       expect(calm.endings).toEqual(['clean']);
     }
-    expect(await activeGenerations(server.baseUrl)).toEqual([]);
+    expect(await leftLive(server.baseUrl)).toEqual([]);
     const cuts = proxy.cuts.reset + proxy.cuts.clean;
     const truncated = runs.flatMap(({ readers }) =>
       readers.flatMap(({ endings }) => endings.filter((ending) => ending !== 'clean')),

@@ -95,7 +95,7 @@ export function approvalsOf(message: UIMessage | undefined): string[] {
   );
 }
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 25_000;
 
 /** Polls until it holds. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {

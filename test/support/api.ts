@@ -95,6 +95,16 @@ export async function activeOf(baseUrl: string): Promise<unknown[]> {
   return list((await getJson(baseUrl, '/api/chat/active'))['generations'], 'generations');
 }
 
+/** What is still live when all that ends has had its time: for who comes right behind a terminal event. */
+export async function leftLive(baseUrl: string, patience = 10_000): Promise<unknown[]> {
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const live = await activeOf(baseUrl);
+    if (live.length === 0 || Date.now() > deadline) return live;
+    await new Promise((again) => setTimeout(again, 20));
+  }
+}
+
 export async function activeGenerations(baseUrl: string): Promise<unknown> {
   return (await getJson(baseUrl, '/api/chat/active'))['generations'];
 }

@@ -42,7 +42,9 @@ export class Crowd {
       const command = COMMANDS[index % COMMANDS.length] ?? '';
       const turn = await begin(urls[index % 2] ?? '', command);
       const baseUrl = urls[(index + 1) % 2] ?? '';
-      const reader = new Witness(`${command} (${index})`, { baseUrl, turn, signal });
+      // The harm may come before its first answer.
+      const at = { baseUrl, turn, signal, retryOn: [503] };
+      const reader = new Witness(`${command} (${index})`, at);
       return { turn, command, reader, outcome: '' };
     });
     return new Crowd(cluster, await Promise.all(members));

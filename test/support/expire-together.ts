@@ -37,7 +37,7 @@ export async function expireTogether(cluster: Cluster, turns: readonly Turn[]): 
     // Nobody but us writes to a pause that was announced.
     const waiting: PausedJob[] = [];
     for (const turn of turns) waiting.push(await pausedJob(jobs, turn));
-    const moment = (await jobs.now()) + 2_000 + PER_RECORD * turns.length;
+    const moment = (await jobs.now()) + 3_000 + PER_RECORD * turns.length;
     const expiresAt = new Date(moment).toISOString();
     let next = 0;
     const writer = async (): Promise<void> => {

@@ -94,7 +94,7 @@ export async function until(
   id: string,
   so: (response: Response) => boolean,
 ): Promise<Response> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 25_000;
   for (;;) {
     const response = await client.responses.retrieve(id);
     if (so(response)) return response;

@@ -9,6 +9,8 @@ export interface Harm {
   loses: boolean;
   /** About how long, ms. */
   lasts: number;
+  /** What takes its time and does no harm, before anything is under way. */
+  prepare?(at: Cluster): Promise<void>;
   /** Does it, and `meanwhile` as long as it lasts. Resolves with the moment at which it was over, epoch ms. */
   strike(at: Cluster, meanwhile: () => Promise<void>): Promise<number>;
 }
@@ -119,16 +121,22 @@ const LAG_MS = 1_000;
 
 /** `missed`: what happens while the replica does not hear of it any more. */
 export function failover(missed: () => Promise<void>, keep: (held: AsyncDisposable) => void): Harm {
+  let replica: RedisServer | undefined;
   return {
     name: 'failover to a replica that lags by 1 s',
     loses: true,
-    lasts: LAG_MS,
-    async strike({ redis, redisFaults }, meanwhile) {
-      const replica = await startRedis({ aof: true, replicaOf: redis.port });
-      keep(replica);
+    // What is missed may take longer than that.
+    lasts: 2 * LAG_MS,
+    async prepare({ redis }) {
+      const started = await startRedis({ aof: true, replicaOf: redis.port });
+      keep(started);
       await eventually('the replica follows', async () =>
-        /master_link_status:up/.test(await replica.admin.info('replication')),
+        /master_link_status:up/.test(await started.admin.info('replication')),
       );
+      replica = started;
+    },
+    async strike({ redisFaults }, meanwhile) {
+      if (!replica) throw new Error('there is no replica');
       await replica.admin.call('REPLICAOF', 'NO', 'ONE');
       await Promise.all([missed(), sleep(LAG_MS)]);
       redisFaults.retarget({ host: '127.0.0.1', port: replica.port });

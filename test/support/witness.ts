@@ -15,13 +15,18 @@ export class Witness {
   readonly #arrivals: number[] = [];
   #failed: Error | undefined;
 
-  constructor(name: string, at: { baseUrl: string; turn: Turn; signal: AbortSignal }) {
+  /** `retryOn`: statuses at which it comes back. */
+  constructor(
+    name: string,
+    at: { baseUrl: string; turn: Turn; signal: AbortSignal; retryOn?: readonly number[] },
+  ) {
     this.#name = name;
-    const { baseUrl, turn, signal } = at;
+    const { baseUrl, turn, signal, retryOn = [] } = at;
     this.read = readWithResume({
       baseUrl,
       path: turn.streamPath,
       signal,
+      retryOn,
       onFrame: (frame) => this.#frame(frame),
     });
     this.read.catch((error: unknown) => {

@@ -15,7 +15,7 @@ import { checkHonest, withdrawals, Witness } from '../../support/witness.ts';
  * prints what readers saw.
  */
 
-const WORDS = Number(process.env['FAILOVER_WORDS'] ?? 250);
+const WORDS = Number(process.env['FAILOVER_WORDS'] ?? 400);
 const WORD_MS = 10;
 const PATIENCE_MS = 15_000;
 const MOST_ANSWERS = 40;
@@ -136,10 +136,10 @@ describeRedis('a primary of the cluster', () => {
       async ({ what, jobStore, dies }) => {
         await start(jobStore);
         const all = await answers();
-        await each(all, (reader) => reader.hears(30));
+        await each(all, (reader) => reader.hears(30, PATIENCE_MS));
         if (dies) {
           await cluster.cutReplication();
-          await each(all, (reader) => reader.hears(reader.words + 30));
+          await each(all, (reader) => reader.hears(reader.words + 30, PATIENCE_MS));
         }
 
         const struck = Date.now();

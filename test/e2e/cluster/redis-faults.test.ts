@@ -33,13 +33,15 @@ import { sampled } from '../../support/sampled.ts';
  * readers saw.
  */
 
-const WORDS = Number(process.env['FAULT_WORDS'] ?? 200);
+const WORDS = Number(process.env['FAULT_WORDS'] ?? 250);
 const ROUNDS = Number(process.env['FAULT_ROUNDS'] ?? 1);
 const WORD_MS = 10;
 /** Words that all readers have when the harm is done. */
 const HEARD = 40;
 /** From the end of the fault until everything goes on. */
 const RECOVERED_MS = 5_000;
+/** Until what is over is closed, on a busy machine. */
+const AT_REST_MS = 30_000;
 
 const ENV = { DEMO_LEDGER: 'ledger.jsonl', STREAM_RETENTION: '1h' };
 
@@ -97,6 +99,7 @@ async function checkMeanwhile(
 async function play(round: Round): Promise<Seen> {
   const { cluster, harm, late } = round;
   const [one = ''] = cluster.urls;
+  await harm.prepare?.(cluster);
   const waits = await WaitingScene.start(cluster, quit.signal);
   const words = WORDS + harm.lasts / WORD_MS;
   const turn = await startTurn(one, { text: `say ${words} ${WORD_MS} w` });
@@ -178,7 +181,7 @@ async function atRest({ urls }: Cluster): Promise<boolean> {
     const live = await Promise.all(urls.map((url) => activeGenerations(url)));
     return live.every((each) => Array.isArray(each) && each.length === 0);
   };
-  await eventually('nothing is live', idle, RECOVERED_MS);
+  await eventually('nothing is live', idle, AT_REST_MS);
   return true;
 }
 

@@ -133,10 +133,10 @@ describeCluster('a driver that was stopped past its lease', (clusters) => {
   }, 120_000);
 
   test('in a tool: its result comes too late', async () => {
-    const turn = await startDrivenAt(zombie, { other: heir, text: 'slow 1' });
-    const watched = watch(turn);
     const mine = (): number => ledgerLines(join(zombie.dataDir, 'ledger.jsonl')).length;
     const before = mine();
+    const turn = await startDrivenAt(zombie, { other: heir, text: 'slow 2.5' });
+    const watched = watch(turn);
     await eventually('the tool runs', () => mine() > before, PATIENCE_MS);
 
     stop();

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { request } from '../../support/api.ts';
+import { leftLive } from '../../support/api.ts';
 import { describeChromium, useTabs } from '../../support/browser.ts';
 import { serveApp, type BundledApp } from '../../support/bundled-app.ts';
 import { words } from '../../support/chat-page.ts';
@@ -62,7 +62,7 @@ describeChromium('examples/use-chat', () => {
 
   test('a connection that breaks is taken up again, and the chat does not notice', async () => {
     const page = await tabs.open(app.url);
-    await say(page, 'say 60 30');
+    await say(page, 'say 60 60');
     await shows(page, 'word5');
 
     const cut = app.cut();
@@ -114,10 +114,10 @@ describeChromium('examples/use-chat', () => {
     await page.getByRole('button', { name: 'Stop' }).click();
     await ready(page);
     const said = await lastAnswer(page);
-    const active = await request(server.baseUrl, { path: '/api/chat/active' });
+    const active = await leftLive(server.baseUrl);
     await page.reload();
 
-    expect(active.json['generations']).toEqual([]);
+    expect(active).toEqual([]);
     await shows(page, 'word5');
     expect(text(said[0])).toContain('word5');
     expect(await lastAnswer(page)).toEqual(said);

@@ -23,7 +23,7 @@ export function streamingTests({ servers, server, tabs }: Scene): void {
     });
 
     await say(page, 'say 45 60');
-    await shows(page, 'word15');
+    await shows(page, 'word5');
     const live = await page.locator('#line').innerText();
     await page.getByRole('button', { name: 'Cut my connection' }).click();
     await page.locator('#line[data-state="waiting"]').waitFor();
@@ -58,7 +58,7 @@ export function streamingTests({ servers, server, tabs }: Scene): void {
   test('a second tab shows the same live, and follows the turns of the first', async () => {
     const { baseUrl } = await server();
     const first = await tabs.open(baseUrl);
-    await say(first, 'say 45 60 both');
+    await say(first, 'say 75 60 both');
     await shows(first, 'both3');
 
     const opening = first.context().waitForEvent('page');
@@ -68,16 +68,16 @@ export function streamingTests({ servers, server, tabs }: Scene): void {
     const seen = await answerText(second);
     await Promise.all([whole(first), whole(second)]);
 
-    expect(words(45, 'both').startsWith(seen)).toBe(true);
+    expect(words(75, 'both').startsWith(seen)).toBe(true);
     expect([await answerText(first), await answerText(second)]).toEqual([
-      words(45, 'both'),
-      words(45, 'both'),
+      words(75, 'both'),
+      words(75, 'both'),
     ]);
 
     await say(first, 'say 10 30 next');
     await shows(second, 'next10');
     expect(await second.locator('.msg.user').allInnerTexts()).toEqual([
-      'say 45 60 both',
+      'say 75 60 both',
       'say 10 30 next',
     ]);
   });
@@ -103,7 +103,7 @@ export function streamingTests({ servers, server, tabs }: Scene): void {
     const page = await tabs.open(baseUrl);
 
     await say(page, 'say 45 60 back');
-    await shows(page, 'back10');
+    await shows(page, 'back5');
     await own.kill9();
     await page.locator('#line[data-state="waiting"]').waitFor();
     await own.restart();
@@ -142,8 +142,8 @@ export function streamingTests({ servers, server, tabs }: Scene): void {
       return texts.join(' ');
     };
 
-    await say(page, 'say 30 40');
-    await shows(page, 'word5');
+    await say(page, 'say 30 60');
+    await shows(page, 'word2');
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.getByRole('button', { name: 'Go on' }).click();
     await page.locator('.answer').nth(1).getByText('word30').waitFor();
@@ -174,7 +174,7 @@ export function streamingTests({ servers, server, tabs }: Scene): void {
     const { baseUrl } = await server();
     const page = await tabs.open(baseUrl);
 
-    await say(page, 'say 50 30 long');
+    await say(page, 'say 50 60 long');
     await shows(page, 'long2');
     await say(page, 'say 3 0 after');
     await page.getByText('An answer is under way in this conversation.').first().waitFor();
@@ -184,7 +184,7 @@ export function streamingTests({ servers, server, tabs }: Scene): void {
 
     expect(draft).toBe('say 3 0 after');
     expect(await page.getByLabel('Message', { exact: true }).inputValue()).toBe('');
-    const turns = ['say 50 30 long', words(50, 'long'), 'say 3 0 after', words(3, 'after')];
+    const turns = ['say 50 60 long', words(50, 'long'), 'say 3 0 after', words(3, 'after')];
     expect(await page.locator('.bubble, .prose').allInnerTexts()).toEqual(turns);
     await page.reload();
     await shows(page, 'after3');

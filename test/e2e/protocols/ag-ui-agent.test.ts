@@ -118,7 +118,7 @@ describe('the stock HttpAgent', () => {
       );
 
       const other = agentOf(scene.baseUrl);
-      other.addMessage({ id: randomUUID(), role: 'user', content: 'say 40 20 live' });
+      other.addMessage({ id: randomUUID(), role: 'user', content: 'say 120 20 live' });
       const asked = other.messages.slice();
       let attached: ReturnType<typeof run> | undefined;
       const first = await run(

@@ -18,7 +18,7 @@ describe('a server that is killed in the middle', () => {
     const response = await fetch(`${server.baseUrl}/ag-ui`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(inputOf('say 120 10', { threadId })),
+      body: JSON.stringify(inputOf('say 200 10', { threadId })),
     });
     const path = response.headers.get('location') ?? '';
     const decoder = new TextDecoder();
@@ -44,12 +44,12 @@ describe('a server that is killed in the middle', () => {
     const messages = list(snapshot?.event['messages']).map((message) => object(message));
     expect(messages[0]).toMatchObject({ role: 'user', content: 'approve' });
     const asked = messages.findLast(({ role }) => role === 'user');
-    expect(asked).toMatchObject({ content: 'say 120 10' });
+    expect(asked).toMatchObject({ content: 'say 200 10' });
     // Nothing of the lost words is left: the model was asked again.
     expect(messages.at(-1)).toBe(asked);
     const anew = rest.slice(rest.findIndex((frame) => frame === snapshot));
     const said = anew.map(({ event }) => text(event['delta'] ?? '')).join('');
-    expect(said).toMatch(/^word1 word2 .* word120$/);
+    expect(said).toMatch(/^word1 word2 .* word200$/);
     expect(events.at(-1)).toMatchObject({ outcome: { type: 'success' } });
   }, 60_000);
 });
