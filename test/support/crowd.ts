@@ -42,9 +42,7 @@ export class Crowd {
       const command = COMMANDS[index % COMMANDS.length] ?? '';
       const turn = await begin(urls[index % 2] ?? '', command);
       const baseUrl = urls[(index + 1) % 2] ?? '';
-      // The harm may come before its first answer.
-      const at = { baseUrl, turn, signal, retryOn: [503] };
-      const reader = new Witness(`${command} (${index})`, at);
+      const reader = new Witness(`${command} (${index})`, { baseUrl, turn, signal });
       return { turn, command, reader, outcome: '' };
     });
     return new Crowd(cluster, await Promise.all(members));

@@ -15,18 +15,13 @@ export class Witness {
   readonly #arrivals: number[] = [];
   #failed: Error | undefined;
 
-  /** `retryOn`: statuses at which it comes back. */
-  constructor(
-    name: string,
-    at: { baseUrl: string; turn: Turn; signal: AbortSignal; retryOn?: readonly number[] },
-  ) {
+  constructor(name: string, at: { baseUrl: string; turn: Turn; signal: AbortSignal }) {
     this.#name = name;
-    const { baseUrl, turn, signal, retryOn = [] } = at;
+    const { baseUrl, turn, signal } = at;
     this.read = readWithResume({
       baseUrl,
       path: turn.streamPath,
       signal,
-      retryOn,
       onFrame: (frame) => this.#frame(frame),
     });
     this.read.catch((error: unknown) => {
