@@ -4,7 +4,7 @@ import { afterEach, beforeAll, beforeEach, expect, jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { activeOf, type ApiAnswer, getJson, request } from './api.ts';
+import { type ApiAnswer, getJson, leftLive, request } from './api.ts';
 import type { AgUiEvent } from './ag-ui.ts';
 import { type ServerProcess, useServers } from './server-process.ts';
 import { list, object, type Shape, text } from './shape.ts';
@@ -157,11 +157,8 @@ export function useAgUi(env: Record<string, string> = {}): Scene {
       });
     },
     untilIdle: async () => {
-      const deadline = Date.now() + 20_000;
-      while ((await activeOf(server.baseUrl)).length > 0) {
-        if (Date.now() > deadline) throw new Error('something still runs');
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
+      const live = await leftLive(server.baseUrl, 20_000);
+      if (live.length > 0) throw new Error('something still runs');
     },
   };
 }

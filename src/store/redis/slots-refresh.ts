@@ -1,7 +1,7 @@
 import type { Cluster } from 'ioredis';
 
 /** How often a client asks who has which slots, ms. */
-export const SLOTS_REFRESH_MS = 5_000;
+const SLOTS_REFRESH_MS = 5_000;
 
 /**
  * Asks again and again who has which slots. The client's own `slotsRefreshInterval` outlives it where it is closed while
