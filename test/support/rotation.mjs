@@ -3,13 +3,14 @@
  * .ci/run) a quarter of them runs on one day and the next quarter on the next; without it, as `npm test` is meant, all do.
  */
 const QUARTERS = [
-  ['e2e/page/page', 'e2e/readers', 'e2e/cluster/kill'],
+  ['e2e/page/page', 'e2e/readers', 'e2e/cluster/kill', 'e2e/examples/node-agent'],
   [
     ...['mongo-faults', 'redis-faults', 'zombie', 'zombie-effect'].map(
       (name) => `e2e/cluster/${name}`,
     ),
     ...['approvals-kill', 'kill', 'torture'].map((name) => `e2e/${name}`),
     'integration/store/redis-jobs-faults',
+    'integration/mcp/connections',
     'sim/races',
   ],
   [
@@ -20,6 +21,7 @@ const QUARTERS = [
     ...['mongo-jobs', 'mongo-jobs-model', 'mongo-records-faults', 'redis-log-faults'].map(
       (name) => `integration/store/${name}`,
     ),
+    ...['custom-interrupts', 'nested-pauses'].map((name) => `integration/agent/${name}`),
   ],
   [
     ...['expiry', 'core-races', 'races'].map((name) => `e2e/cluster/${name}`),
